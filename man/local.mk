@@ -1,0 +1,2 @@
+# man/ - the manual.
+# SPDX-License-Identifier: MIT

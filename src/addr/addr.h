@@ -1,0 +1,159 @@
+/* addr/addr.h - facade of the address layer: slices, descriptors, the pagemap.
+ *
+ *   slice       64 KiB of addresses, aligned; what the page heap counts in
+ *   span        a run of slices with one use
+ *   descriptor  struct jsm_span: what is known of the span that starts at a slice
+ *   pagemap     root[address >> 32] -> window -> descriptor: two loads
+ *   window      the descriptors of 4 GiB of addresses, one for each slice, in order
+ *
+ * The descriptor stands in the window at the place of the slice, so neighbours in memory are
+ * neighbours in the window.  That of a slice nobody uses reads as zero, kind NONE.
+ *
+ * May include: base, os, rt.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_ADDR_H
+#define JSM_ADDR_H
+
+#include "base/base.h"
+#include "os/os.h"
+#include "rt/rt.h"
+
+#define JSM_SLICE_SHIFT 16
+#define JSM_SLICE_BYTES ((size_t)1 << JSM_SLICE_SHIFT)
+
+#if UINTPTR_MAX > UINT32_MAX
+#define JSM_WINDOWS      65536 /* 48 bits of addresses */
+#define JSM_WINDOW_SHIFT 32
+#else
+#define JSM_WINDOWS      1
+#define JSM_WINDOW_SHIFT 32
+#endif
+#define JSM_WINDOW_SLICES ((size_t)1 << (JSM_WINDOW_SHIFT - JSM_SLICE_SHIFT))
+
+struct jsm_theap;
+struct jsm_heap;
+
+enum jsm_kind {
+    JSM_KIND_NONE,      /* not the first slice of anything (but see FREE_TAIL) */
+    JSM_KIND_FREE,      /* free span, in the bins of its shard */
+    JSM_KIND_FREE_TAIL, /* last slice of a free span of two or more */
+    JSM_KIND_BUSY,      /* allocated, and being made into or out of something */
+    JSM_KIND_CACHED,    /* free for one thread, in its span cache */
+    JSM_KIND_SLAB,      /* cut into blocks */
+    JSM_KIND_SLAB_PART, /* a further slice of a slab; `back` leads to the first */
+    JSM_KIND_LARGE,     /* one block in an arena */
+    JSM_KIND_HUGE,      /* one block, a mapping of its own */
+    JSM_KIND_GONE       /* was HUGE, and was freed */
+};
+
+/* Where a slab stands; see doc/concurrency.md for the transitions. */
+enum jsm_slab_state {
+    JSM_SLAB_NEW,      /* nobody's yet */
+    JSM_SLAB_ACTIVE,   /* its heap allocates from it */
+    JSM_SLAB_PARTIAL,  /* in the queue of its class */
+    JSM_SLAB_FULL,     /* set aside until enough blocks have come back */
+    JSM_SLAB_DETACHED, /* without owner, on no list */
+    JSM_SLAB_SHARED    /* without owner, on the list that any thread may adopt from */
+};
+
+/* Who may touch a field:
+ *   [const]  written before the first block is handed out, never after.  Whoever holds a live
+ *            block may read it: the program's own hand-over of the block orders that.
+ *   [own]    the owning thread; of a slab without owner, who holds the lock of shared slabs.
+ *   [shard]  under the lock of the arena's shard, while the span is free; else its user.
+ *   [any]    every thread, by atomic operations.
+ * The first line is what malloc and free of the owner touch, the second what others write. */
+struct jsm_span {
+    _Atomic(uintptr_t) owner; /* [any] thread that may free here the fast way, or 0 */
+    uint16_t *link;           /* [const] state of each block, see slab/slab.h */
+    uint32_t recip;           /* [const] ceil(2^32 / block_bytes) */
+    uint32_t block_bytes;     /* [const] */
+    uint32_t left;            /* [own] local frees until the owner must look at the slab */
+    uint16_t head;            /* [own] first block of the free list */
+    uint16_t carved;          /* [own] blocks that were ever on the free list */
+    uint8_t *base;            /* [const] address of the span */
+    _Atomic(struct jsm_theap *) theap; /* [any] owner; changes only as slab/slab.h says */
+    uint32_t n_slices;        /* [const], [shard] length of the span */
+    uint16_t capacity;        /* [const] blocks that fit */
+    uint8_t class_id;         /* [const] */
+    uint8_t state;            /* [own] enum jsm_slab_state */
+    _Atomic(uint8_t) kind;    /* [any] enum jsm_kind, by jsm_kind() and jsm_set_kind() */
+    uint8_t back;             /* [const] of a SLAB_PART: slices from the start of the slab */
+    uint16_t arena;           /* [const] id of the arena */
+    uint16_t wake;            /* [const] frees after which a full slab is of use again */
+    uint16_t n_purged;        /* [own] length of the list from purged_head */
+
+    _Alignas(JSM_CACHE_LINE) _Atomic(uint64_t) remote; /* [any] slab/remote.c */
+    struct jsm_span *inbox_next; /* [pin] next in the owner's inbox */
+    struct jsm_link queue;       /* [own], [shard] the list of its state */
+    struct jsm_link all;         /* [own] all slabs of the heap; [shard] dirty free spans by age */
+    union {
+        struct jsm_heap *heap; /* [const] of a slab: the first-class heap it belongs to */
+        struct {               /* [shard] of a free span */
+            uint32_t dirty_slices;
+            uint32_t freed_at_ms;
+        };
+    };
+    union {
+        size_t size_bytes; /* [own] of a large or huge block: what was asked for, in whole pages */
+        struct {           /* [own] of a slab */
+            uint16_t purged_head; /* first block whose memory was given back */
+            uint8_t biased;      /* counts as idle memory of its heap, `left` is one too high */
+            uint8_t clean;       /* [const] was zero when it became a slab */
+            uint32_t idle_bytes; /* what it counts for as idle memory */
+        };
+    };
+};
+
+#if UINTPTR_MAX > UINT32_MAX
+_Static_assert(sizeof(struct jsm_span) == 2 * JSM_CACHE_LINE, "a descriptor is two cache lines");
+#endif
+_Static_assert(sizeof(struct jsm_span) % JSM_CACHE_LINE == 0, "descriptors keep to their lines");
+
+JSM_INLINE enum jsm_kind
+jsm_kind(const struct jsm_span *span)
+{
+    /* ORDER: relaxed.  Neighbours look only for FREE and FREE_TAIL, which are written and read
+     * under the lock of the shard; for who holds a block of the span it does not change. */
+    return (enum jsm_kind)jsm_load_relaxed(&span->kind);
+}
+
+JSM_INLINE void
+jsm_set_kind(struct jsm_span *span, enum jsm_kind kind)
+{
+    /* ORDER: relaxed, see jsm_kind(). */
+    jsm_store_relaxed(&span->kind, (uint8_t)kind);
+}
+
+/* Written once for each window, under the lock of the pagemap; never taken back. */
+extern _Atomic(struct jsm_span *) jsm_pagemap_root[JSM_WINDOWS];
+extern struct jsm_lock jsm_pagemap_lock;
+
+/* The descriptor of the slice that `p` lies in; NULL for an address of no window.  Any
+ * pointer is safe to ask about. */
+JSM_INLINE struct jsm_span *
+jsm_pagemap_find(const void *p)
+{
+    uintptr_t address = (uintptr_t)p;
+#if UINTPTR_MAX > UINT32_MAX
+    size_t w = address >> JSM_WINDOW_SHIFT;
+    if (jsm_unlikely(w >= JSM_WINDOWS))
+        return NULL;
+#else
+    size_t w = 0;
+#endif
+    /* ORDER: relaxed.  Who holds a block of the window got it after the window was stored; for
+     * a pointer out of nowhere either answer is right, and the window itself was zeroed by
+     * the kernel, not by a thread of ours. */
+    struct jsm_span *window = jsm_load_relaxed(&jsm_pagemap_root[w]);
+    if (jsm_unlikely(window == NULL))
+        return NULL;
+    return (struct jsm_span *)(void *)((char *)window +
+        (size_t)((uint32_t)address >> JSM_SLICE_SHIFT) * sizeof(struct jsm_span));
+}
+
+/* Makes the descriptors of [addr, addr + bytes) writable; 0 or an errno value. */
+int jsm_pagemap_prepare(const void *addr, size_t bytes);
+
+#endif

@@ -1,0 +1,211 @@
+/* api/malloc.c - blocks: what C, POSIX, glibc and BSD promise of the malloc family.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "api/api.h"
+
+#include <string.h>
+
+/* ---- Allocate and free ---- */
+
+void *
+jsm_malloc(size_t size)
+{
+    return jsm_malloc_fast(size);
+}
+
+void *
+jsm_calloc(size_t count, size_t size)
+{
+    return jsm_calloc_fast(count, size);
+}
+
+void
+jsm_free(void *p)
+{
+    jsm_free_fast(p);
+}
+
+void
+jsm_cfree(void *p)
+{
+    jsm_free_fast(p);
+}
+
+void *
+jsm_malloc_at_least(size_t size, size_t *got)
+{
+    struct jsm_block block;
+    void *p = jsm_malloc_fast(size);
+
+    *got = 0;
+    if (p != NULL && jsm_block_expect("jsm_malloc_at_least", p, &block))
+        *got = block.bytes;
+    return p;
+}
+
+/* ---- Alignment ---- */
+
+void *
+jsm_aligned_alloc(size_t alignment, size_t size)
+{
+    if (jsm_unlikely(!jsm_is_pow2(alignment))) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return jsm_malloc_aligned(alignment, size);
+}
+
+void *
+jsm_memalign(size_t alignment, size_t size)
+{
+    return jsm_aligned_alloc(alignment, size);
+}
+
+int
+jsm_posix_memalign(void **where, size_t alignment, size_t size)
+{
+    int saved_errno = errno;
+
+    if (!jsm_is_pow2(alignment) || alignment % sizeof(void *) != 0)
+        return EINVAL;
+    void *p = jsm_malloc_aligned(alignment, size);
+    errno = saved_errno;
+    if (p == NULL && (size != 0 || jsm_option(JSM_OPT_ZERO_SIZE) == 0))
+        return ENOMEM;
+    *where = p;
+    return 0;
+}
+
+void *
+jsm_valloc(size_t size)
+{
+    return jsm_malloc_aligned(jsm_os_page_bytes(), size);
+}
+
+void *
+jsm_pvalloc(size_t size)
+{
+    size_t page = jsm_os_page_bytes();
+
+    if (size > PTRDIFF_MAX - page) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return jsm_malloc_aligned(page, jsm_max(jsm_round_up(size, page), page));
+}
+
+/* ---- Sizes ---- */
+
+size_t
+jsm_malloc_usable_size(const void *p)
+{
+    struct jsm_block block;
+
+    if (p == NULL || !jsm_block_expect("malloc_usable_size", p, &block))
+        return 0;
+    return block.bytes;
+}
+
+size_t
+jsm_malloc_size(const void *p)
+{
+    return jsm_malloc_usable_size(p);
+}
+
+size_t
+jsm_malloc_good_size(size_t size)
+{
+    if (size > PTRDIFF_MAX)
+        return size;
+    if (size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
+        return jsm_class_bytes[jsm_class_of(size)];
+    return jsm_round_up(size, jsm_os_page_bytes());
+}
+
+int
+jsm_is_ours(const void *p)
+{
+    struct jsm_block block;
+
+    if (p == NULL)
+        return 0;
+    jsm_block_find(p, &block);
+    return block.found == JSM_FOUND_BLOCK;
+}
+
+/* A block serves every size of its class, and after realloc() or jsm_expand() has left it where
+ * it was, down to half of its length. */
+static bool
+size_is_plausible(const struct jsm_block *block, size_t size)
+{
+    return size <= block->bytes && (size > block->bytes / 2 || jsm_malloc_good_size(size) == block->bytes);
+}
+
+static void
+free_checked(const char *function, void *p, size_t size)
+{
+    struct jsm_block block;
+
+    if (p == NULL || !jsm_block_expect(function, p, &block))
+        return;
+    if (size_is_plausible(&block, size))
+        jsm_free_found(&block);
+    else
+        jsm_misuse_size(function, p, &block, size);
+}
+
+void
+jsm_free_sized(void *p, size_t size)
+{
+    free_checked("free_sized", p, size);
+}
+
+/* The least a block for this alignment and size has. */
+static size_t
+aligned_bytes(size_t alignment, size_t size)
+{
+    unsigned c = jsm_class_of_aligned(size, alignment);
+
+    return c < JSM_CLASSES ? jsm_class_bytes[c] : jsm_malloc_good_size(size);
+}
+
+void
+jsm_free_aligned_sized(void *p, size_t alignment, size_t size)
+{
+    struct jsm_block block;
+    static const char function[] = "free_aligned_sized";
+
+    if (p == NULL || !jsm_block_expect(function, p, &block))
+        return;
+    bool aligned = jsm_is_pow2(alignment) && ((uintptr_t)p & (alignment - 1)) == 0;
+    if (aligned && (size_is_plausible(&block, size) || aligned_bytes(alignment, size) == block.bytes))
+        jsm_free_found(&block);
+    else
+        jsm_misuse_size(function, p, &block, size);
+}
+
+void
+jsm_freezero(void *p, size_t size)
+{
+    struct jsm_block block;
+
+    if (p == NULL || !jsm_block_expect("freezero", p, &block))
+        return;
+    if (size > block.bytes) {
+        jsm_misuse_size("freezero", p, &block, size);
+        return;
+    }
+    explicit_bzero(p, size);
+    jsm_free_found(&block);
+}
+
+int
+jsm_check(void)
+{
+    size_t faults = jsm_heap_check(jsm_theap_peek());
+
+    return faults > INT32_MAX ? INT32_MAX : (int)faults;
+}

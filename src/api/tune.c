@@ -1,0 +1,80 @@
+/* api/tune.c - options and trimming.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "api/api.h"
+
+#include <string.h>
+
+/* Options that the thread's own structures know of. */
+static int
+apply(bool changed)
+{
+    struct jsm_theap *th = jsm_theap_peek();
+
+    if (!changed) {
+        errno = EINVAL;
+        return 0;
+    }
+    if (th != NULL && th->slow != (jsm_option(JSM_OPT_PERTURB) != 0))
+        jsm_theap_set_slow(th, !th->slow);
+    return 1;
+}
+
+int
+jsm_mallopt(int number, int value)
+{
+    jsm_options_init();
+    return apply(jsm_option_set_number(number, value));
+}
+
+int
+jsm_option_set(const char *name, const char *value)
+{
+    jsm_options_init();
+    return apply(name != NULL && value != NULL && jsm_option_parse(name, strlen(name), value, strlen(value)));
+}
+
+int
+jsm_option_get(const char *name, char *text, size_t size)
+{
+    char buffer[300];
+    struct jsm_text t;
+
+    jsm_options_init();
+    jsm_text_init(&t, buffer, sizeof buffer);
+    if (name == NULL || !jsm_option_format(name, &t)) {
+        errno = EINVAL;
+        return 0;
+    }
+    if (strcmp(name, "trim_threshold") == 0 && jsm_option(JSM_OPT_TRIM_THRESHOLD) == JSM_OPT_AUTO) {
+        jsm_text_init(&t, buffer, sizeof buffer);
+        jsm_text_dec(&t, jsm_purge_limit_bytes());
+    }
+    if (t.len >= size) {
+        errno = ERANGE;
+        return 0;
+    }
+    memcpy(text, buffer, t.len + 1);
+    return 1;
+}
+
+int
+jsm_malloc_trim(size_t pad)
+{
+    struct jsm_theap *th = jsm_theap_peek();
+    size_t bytes = th != NULL ? jsm_theap_trim(th, true) : 0;
+
+    jsm_threads_trim();
+    bytes += jsm_heap_trim_shared(&jsm_heap_default);
+    bytes += jsm_purge_all(pad);
+    return bytes > 0;
+}
+
+const char *
+jsm_version(void)
+{
+    return JSM_VERSION_STRING;
+}

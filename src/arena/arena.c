@@ -1,0 +1,162 @@
+/* arena/arena.c - reserving addresses and moving the frontier.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "arena/arena.h"
+
+struct jsm_lock jsm_arena_lock = { .rank = JSM_RANK_ARENA };
+
+static struct jsm_arena *_Atomic arenas[JSM_ARENAS_MAX]; /* written under the lock */
+static _Atomic(uint32_t) n_arenas;
+static _Atomic(size_t) reserved_bytes;
+
+enum { ARENA_BYTES_MIN = 1 << 20 };
+#define ARENA_BYTES_MAX (UINTPTR_MAX > UINT32_MAX ? (size_t)1 << (JSM_WINDOW_SHIFT % (sizeof(size_t) * 8)) : (size_t)1 << 30)
+
+unsigned
+jsm_arena_count(void)
+{
+    /* ORDER: acquire, with the release in jsm_arena_new(): the arenas below it are whole. */
+    return jsm_load_acquire(&n_arenas);
+}
+
+struct jsm_arena *
+jsm_arena_at(unsigned id)
+{
+    /* ORDER: relaxed; who knows the id got it from something written after the arena. */
+    return jsm_load_relaxed(&arenas[id]);
+}
+
+size_t
+jsm_arena_reserved_bytes(void)
+{
+    /* ORDER: relaxed; a statistic. */
+    return jsm_load_relaxed(&reserved_bytes);
+}
+
+/* The growth rule: arena number i reserves arena_size << min(i / arena_batch, arena_shift_max). */
+static size_t
+growth_bytes(unsigned i)
+{
+    int64_t first = jsm_option(JSM_OPT_ARENA_SIZE);
+    size_t bytes = first != JSM_OPT_AUTO ? (size_t)first : sizeof(void *) == 8 ? 64 * JSM_MIB : 4 * JSM_MIB;
+    unsigned shift = i / (unsigned)jsm_option(JSM_OPT_ARENA_BATCH);
+
+    shift = jsm_min(shift, (unsigned)jsm_option(JSM_OPT_ARENA_SHIFT_MAX));
+    bytes = jsm_pow2_ceil(jsm_max(bytes, (size_t)ARENA_BYTES_MIN));
+    while (shift-- > 0 && bytes < ARENA_BYTES_MAX)
+        bytes *= 2;
+    /* Under a limit of address space the rest of the program needs room as well. */
+    size_t limit = jsm_os_address_limit_bytes();
+    while (bytes > limit / 8 && bytes > ARENA_BYTES_MIN)
+        bytes /= 2;
+    return jsm_min(bytes, ARENA_BYTES_MAX);
+}
+
+static bool
+crosses_window(const uint8_t *p, size_t bytes)
+{
+    uint64_t first = (uintptr_t)p, last = first + bytes - 1;
+
+    return first >> JSM_WINDOW_SHIFT != last >> JSM_WINDOW_SHIFT;
+}
+
+/* Reserves `*bytes` or, if that is refused, half of it and so on down to `min_bytes`. */
+static uint8_t *
+reserve(size_t *bytes, size_t min_bytes)
+{
+    for (;; *bytes = jsm_max(*bytes / 2, min_bytes)) {
+        /* Huge pages need their own alignment; small arenas will hardly hold one. */
+        size_t align = *bytes >= 16 * JSM_MIB ? 2 * JSM_MIB : JSM_SLICE_BYTES;
+        uint8_t *p = jsm_os_reserve(*bytes, align);
+        if (p != NULL && crosses_window(p, *bytes)) { /* A4 */
+            jsm_os_unmap(p, *bytes);
+            p = jsm_os_reserve(*bytes, jsm_pow2_ceil(*bytes));
+        }
+        if (p != NULL || *bytes <= min_bytes)
+            return p;
+    }
+}
+
+static struct jsm_arena *
+describe(uint8_t *base, size_t bytes, unsigned shard, struct jsm_arena *next)
+{
+    size_t n_slices = bytes >> JSM_SLICE_SHIFT;
+    size_t bitmap_bytes = jsm_round_up(n_slices, (size_t)64) / 8;
+    struct jsm_arena *arena = jsm_meta_alloc(sizeof *arena + 2 * bitmap_bytes, JSM_CACHE_LINE);
+
+    if (arena == NULL)
+        return NULL;
+    arena->base = base;
+    arena->n_slices = (uint32_t)n_slices;
+    arena->shard = (uint16_t)shard;
+    arena->next = next;
+    arena->dirty = (uint64_t *)(void *)(arena + 1);
+    arena->purged = arena->dirty + bitmap_bytes / 8;
+    return arena;
+}
+
+static struct jsm_arena *
+arena_new_locked(size_t min_slices, unsigned shard, struct jsm_arena *next)
+{
+    /* ORDER: relaxed; written under the lock that we hold. */
+    unsigned id = jsm_load_relaxed(&n_arenas);
+    size_t min_bytes = min_slices << JSM_SLICE_SHIFT;
+
+    if (id == JSM_ARENAS_MAX || min_slices > ARENA_BYTES_MAX >> JSM_SLICE_SHIFT)
+        return NULL;
+    size_t bytes = jsm_max(growth_bytes(id), min_bytes);
+    uint8_t *base = reserve(&bytes, min_bytes);
+    if (base == NULL)
+        return NULL;
+    struct jsm_arena *arena = NULL;
+    if (jsm_pagemap_prepare(base, bytes) == 0)
+        arena = describe(base, bytes, shard, next);
+    if (arena == NULL) {
+        jsm_os_unmap(base, bytes);
+        return NULL;
+    }
+    arena->id = (uint16_t)id;
+    /* ORDER: relaxed; published by the release of n_arenas. */
+    jsm_store_relaxed(&arenas[id], arena);
+    /* ORDER: relaxed; a statistic. */
+    jsm_fetch_add_relaxed(&reserved_bytes, bytes);
+    /* ORDER: release, with the acquire in jsm_arena_count(). */
+    jsm_store_release(&n_arenas, id + 1);
+    if (jsm_option(JSM_OPT_THP) == 2)
+        jsm_os_huge_pages(base, bytes, false);
+    return arena;
+}
+
+struct jsm_arena *
+jsm_arena_new(size_t min_slices, unsigned shard, struct jsm_arena *next)
+{
+    jsm_lock(&jsm_arena_lock);
+    struct jsm_arena *arena = arena_new_locked(min_slices, shard, next);
+    jsm_unlock(&jsm_arena_lock);
+    return arena;
+}
+
+uint8_t *
+jsm_arena_extend(struct jsm_arena *arena, size_t n)
+{
+    if (n > jsm_arena_room(arena))
+        return NULL;
+    size_t want = arena->frontier + n;
+    if (want > arena->committed) {
+        size_t step = (size_t)jsm_option(JSM_OPT_PREALLOC) >> JSM_SLICE_SHIFT;
+        size_t to = jsm_min(jsm_max(want, arena->committed + step), (size_t)arena->n_slices);
+        uint8_t *from = arena->base + ((size_t)arena->committed << JSM_SLICE_SHIFT);
+        if (jsm_os_commit(from, (to - arena->committed) << JSM_SLICE_SHIFT) != 0) {
+            to = want; /* perhaps there is enough for what is needed now */
+            if (jsm_os_commit(from, (to - arena->committed) << JSM_SLICE_SHIFT) != 0)
+                return NULL;
+        }
+        arena->committed = (uint32_t)to;
+    }
+    uint8_t *p = arena->base + ((size_t)arena->frontier << JSM_SLICE_SHIFT);
+    arena->frontier = (uint32_t)want;
+    return p;
+}

@@ -1,0 +1,120 @@
+/* arena/meta.c - memory for our own structures.
+ *
+ * Chunks of reserved addresses with an inaccessible page at either end; committed a step at a
+ * time, handed out from the bottom.
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "arena/arena.h"
+
+enum { CHUNK_BYTES = sizeof(void *) == 8 ? 8 << 20 : 1 << 20, STEP_BYTES = 128 << 10 };
+
+struct jsm_lock jsm_meta_lock = { .rank = JSM_RANK_META };
+
+/* [lock meta] the chunk in use: [next, committed) is ready, [committed, end) reserved. */
+static uintptr_t next, committed, end;
+static size_t used_bytes, free_bytes;
+
+static bool
+chunk_new(size_t bytes)
+{
+    size_t page = jsm_os_page_bytes();
+    size_t chunk_bytes = jsm_round_up(bytes + 2 * page, page);
+
+    chunk_bytes = jsm_max(chunk_bytes, (size_t)CHUNK_BYTES);
+    void *chunk = NULL;
+    for (; chunk == NULL && chunk_bytes >= bytes + 2 * page; chunk_bytes /= 2) {
+        chunk = jsm_os_reserve(chunk_bytes, page);
+        if (chunk != NULL)
+            break;
+    }
+    if (chunk == NULL)
+        return false;
+    next = committed = (uintptr_t)chunk + page;
+    end = (uintptr_t)chunk + jsm_round_down(chunk_bytes, page) - page;
+    return true;
+}
+
+static bool
+commit_up_to(uintptr_t wanted)
+{
+    uintptr_t to = jsm_round_up(wanted, (uintptr_t)STEP_BYTES);
+
+    to = jsm_min(to, end);
+    if (jsm_os_commit((void *)committed, to - committed) != 0)
+        return false;
+    committed = to;
+    return true;
+}
+
+static void *
+alloc_locked(size_t bytes, size_t align)
+{
+    uintptr_t start = jsm_round_up(next, align);
+
+    if (next == 0 || bytes > end - start || start > end) {
+        if (!chunk_new(bytes + align))
+            return NULL;
+        start = jsm_round_up(next, align);
+    }
+    if (start + bytes > committed && !commit_up_to(start + bytes))
+        return NULL;
+    next = start + bytes;
+    used_bytes += bytes;
+    return (void *)start;
+}
+
+void *
+jsm_meta_alloc(size_t bytes, size_t align)
+{
+    jsm_lock(&jsm_meta_lock);
+    void *p = alloc_locked(bytes, align);
+    jsm_unlock(&jsm_meta_lock);
+    return p;
+}
+
+void *
+jsm_meta_pool_take(struct jsm_meta_pool *pool, size_t bytes)
+{
+    jsm_lock(&jsm_meta_lock);
+    void **object = pool->first;
+    if (object != NULL) {
+        pool->first = *object;
+        pool->free_bytes -= bytes;
+        free_bytes -= bytes;
+    } else {
+        object = alloc_locked(bytes, jsm_min(jsm_pow2_ceil(bytes), (size_t)JSM_CACHE_LINE));
+    }
+    jsm_unlock(&jsm_meta_lock);
+    return object;
+}
+
+void
+jsm_meta_pool_give(struct jsm_meta_pool *pool, void *object, size_t bytes)
+{
+    jsm_lock(&jsm_meta_lock);
+    *(void **)object = pool->first;
+    pool->first = object;
+    pool->free_bytes += bytes;
+    free_bytes += bytes;
+    jsm_unlock(&jsm_meta_lock);
+}
+
+size_t
+jsm_meta_bytes(void)
+{
+    jsm_lock(&jsm_meta_lock);
+    size_t n = used_bytes;
+    jsm_unlock(&jsm_meta_lock);
+    return n;
+}
+
+size_t
+jsm_meta_free_bytes(void)
+{
+    jsm_lock(&jsm_meta_lock);
+    size_t n = free_bytes;
+    jsm_unlock(&jsm_meta_lock);
+    return n;
+}

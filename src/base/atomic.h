@@ -1,0 +1,32 @@
+/* base/atomic.h - the atomic operations in use, each with its order in its name.
+ *
+ * Nothing else in src/ uses <stdatomic.h>; t/layers.sh checks that.  There is no
+ * sequentially consistent form: add one together with the argument for it.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_ATOMIC_H
+#define JSM_ATOMIC_H
+
+#include <stdatomic.h>
+
+#define jsm_load_relaxed(p)          atomic_load_explicit((p), memory_order_relaxed)
+#define jsm_load_acquire(p)          atomic_load_explicit((p), memory_order_acquire)
+#define jsm_store_relaxed(p, v)      atomic_store_explicit((p), (v), memory_order_relaxed)
+#define jsm_store_release(p, v)      atomic_store_explicit((p), (v), memory_order_release)
+#define jsm_exchange_relaxed(p, v)   atomic_exchange_explicit((p), (v), memory_order_relaxed)
+#define jsm_exchange_acquire(p, v)   atomic_exchange_explicit((p), (v), memory_order_acquire)
+#define jsm_exchange_release(p, v)   atomic_exchange_explicit((p), (v), memory_order_release)
+#define jsm_fetch_add_relaxed(p, v)  atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define jsm_fetch_sub_relaxed(p, v)  atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+
+/* Compare and exchange: `*expected` is reloaded, relaxed, on failure. */
+#define jsm_cas_weak_release(p, expected, v) \
+    atomic_compare_exchange_weak_explicit((p), (expected), (v), memory_order_release, memory_order_relaxed)
+#define jsm_cas_weak_acquire(p, expected, v) \
+    atomic_compare_exchange_weak_explicit((p), (expected), (v), memory_order_acquire, memory_order_relaxed)
+#define jsm_cas_weak_acq_rel(p, expected, v) \
+    atomic_compare_exchange_weak_explicit((p), (expected), (v), memory_order_acq_rel, memory_order_relaxed)
+#define jsm_cas_strong_acquire(p, expected, v) \
+    atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acquire, memory_order_relaxed)
+
+#endif

@@ -1,0 +1,38 @@
+/* base/base.h - facade of the lowest layer: nothing but the C language.
+ *
+ * May include: standard freestanding headers.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_BASE_H
+#define JSM_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JSM_EXPORT   __attribute__((visibility("default")))
+#define JSM_NOINLINE __attribute__((noinline))
+#define JSM_COLD     __attribute__((cold, noinline))
+#define JSM_INLINE   static inline __attribute__((always_inline))
+#define jsm_likely(x)   __builtin_expect(!!(x), 1)
+#define jsm_unlikely(x) __builtin_expect(!!(x), 0)
+
+#define JSM_CACHE_LINE 64 /* bytes; assumed, for layout only */
+#define JSM_KIB ((size_t)1024)
+#define JSM_MIB ((size_t)1024 * 1024)
+#define JSM_MAX_ALIGN 16 /* bytes; alignment of every block of 16 bytes or more */
+
+#define jsm_min(a, b) ((a) < (b) ? (a) : (b))
+#define jsm_max(a, b) ((a) > (b) ? (a) : (b))
+
+/* `align` is a power of two. */
+#define jsm_round_up(n, align)   (((n) + ((align) - 1)) & ~((align) - 1))
+#define jsm_round_down(n, align) ((n) & ~((align) - 1))
+#define jsm_is_pow2(n)           ((n) != 0 && ((n) & ((n) - 1)) == 0)
+
+#include "base/assert.h"
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/list.h"
+
+#endif

@@ -1,0 +1,217 @@
+/* heap/block.c - blocks by their address: what a pointer is, and freeing what it points to.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "heap/heap.h"
+
+#include <string.h>
+
+/* ---- Finding ---- */
+
+static void
+find_in_slab(struct jsm_span *slab, const void *p, struct jsm_block *block)
+{
+    uint32_t i;
+    bool exact = jsm_slab_index(slab, p, &i);
+
+    if (!exact)
+        i = jsm_slab_index_around(slab, p);
+    block->span = slab;
+    block->index = i;
+    block->start = jsm_slab_block(slab, i);
+    block->bytes = slab->block_bytes;
+    if (i >= slab->capacity)
+        block->found = JSM_FOUND_FOREIGN; /* what is left over behind the last block */
+    else if (slab->link[i] != JSM_LINK_USED)
+        block->found = JSM_FOUND_FREE;
+    else
+        block->found = exact ? JSM_FOUND_BLOCK : JSM_FOUND_INSIDE;
+}
+
+static void
+find_in_large(struct jsm_span *span, const void *p, struct jsm_block *block)
+{
+    block->span = span;
+    block->index = 0;
+    block->start = span->base;
+    block->bytes = jsm_round_up(span->size_bytes, jsm_os_page_bytes());
+    block->found = p == span->base ? JSM_FOUND_BLOCK : JSM_FOUND_INSIDE;
+}
+
+/* A pointer to nothing that could be freed: is it in a free part of an arena, or not ours? */
+static void
+find_none(struct jsm_span *slice, const void *p, struct jsm_block *block)
+{
+    struct jsm_span *span = jsm_span_around(p);
+
+    memset(block, 0, sizeof *block);
+    block->found = JSM_FOUND_FOREIGN;
+    if (span != NULL) {
+        find_in_large(span, p, block);
+        return;
+    }
+    for (unsigned i = 0; i < jsm_arena_count(); i++) {
+        struct jsm_arena *arena = jsm_arena_at(i);
+        if ((uintptr_t)p - (uintptr_t)arena->base < (size_t)arena->n_slices << JSM_SLICE_SHIFT)
+            block->found = JSM_FOUND_FREE;
+    }
+    if (slice != NULL && jsm_kind(slice) == JSM_KIND_GONE && p == slice->base)
+        block->found = JSM_FOUND_FREE;
+}
+
+void
+jsm_block_find(const void *p, struct jsm_block *block)
+{
+    struct jsm_span *slice = jsm_pagemap_find(p);
+
+    switch (slice != NULL ? jsm_kind(slice) : JSM_KIND_NONE) {
+    case JSM_KIND_SLAB_PART:
+        slice -= slice->back;
+        /* fall through */
+    case JSM_KIND_SLAB:
+        find_in_slab(slice, p, block);
+        break;
+    case JSM_KIND_LARGE:
+    case JSM_KIND_HUGE:
+        if ((uintptr_t)p - (uintptr_t)slice->base < slice->size_bytes || p == slice->base) {
+            find_in_large(slice, p, block);
+            break;
+        }
+        /* fall through */
+    default:
+        find_none(slice, p, block);
+        break;
+    }
+}
+
+/* ---- Freeing ---- */
+
+/* Puts the block into the outbox entry of its slab, and publishes what was there before. */
+static void
+free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
+{
+    size_t hash = ((uintptr_t)slab / sizeof *slab) * UINT32_C(0x9e3779b1);
+    struct jsm_outbox_entry *e = &th->outbox[(uint32_t)hash >> 27];
+    _Static_assert(JSM_OUTBOX_ENTRIES == 1 << (32 - 27), "the hash gives an index of the outbox");
+
+    if (e->slab == slab) {
+        slab->link[i] = e->head;
+        e->head = (uint16_t)i;
+        e->blocks++;
+    } else {
+        struct jsm_outbox_entry old = *e;
+        slab->link[i] = JSM_LINK_END;
+        *e = (struct jsm_outbox_entry){ slab, (uint16_t)i, (uint16_t)i, 1 };
+        if (old.slab != NULL)
+            jsm_heap_act(old.slab, jsm_slab_publish(old.slab, old.head, old.tail, old.blocks));
+    }
+    th->outbox_bytes += slab->block_bytes;
+    if (jsm_unlikely(th->outbox_bytes > JSM_OUTBOX_BYTES_MAX))
+        jsm_theap_flush(th);
+}
+
+void
+jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
+{
+    /* ORDER: relaxed.  It is `th` only if this thread wrote it; any other value is somebody else. */
+    if (th != NULL && jsm_load_relaxed(&slab->theap) == th) {
+        if (jsm_slab_push(slab, i))
+            jsm_theap_event(slab);
+    } else if (th != NULL) {
+        free_by_outbox(th, slab, i);
+    } else {
+        slab->link[i] = JSM_LINK_END;
+        jsm_heap_act(slab, jsm_slab_publish(slab, i, i, 1));
+    }
+}
+
+void
+jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
+{
+    struct jsm_span *span = block->span;
+
+    switch (jsm_kind(span)) {
+    case JSM_KIND_LARGE:
+        jsm_set_kind(span, JSM_KIND_BUSY);
+        jsm_span_free(span);
+        break;
+    case JSM_KIND_HUGE:
+        jsm_huge_free(span);
+        break;
+    default:
+        jsm_free_in_slab(th, span, block->index);
+        break;
+    }
+}
+
+/* ---- Large blocks ---- */
+
+static size_t
+slices_of(size_t bytes)
+{
+    return (bytes + JSM_SLICE_BYTES - 1) >> JSM_SLICE_SHIFT;
+}
+
+void *
+jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
+{
+    struct jsm_span *span = NULL;
+    bool clean;
+
+    if (bytes > PTRDIFF_MAX - JSM_SLICE_BYTES)
+        return NULL;
+    if (bytes >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD)) {
+        span = jsm_huge_alloc(bytes, align);
+        if (span != NULL)
+            return span->base;
+    }
+    size_t align_slices = jsm_max(align, JSM_SLICE_BYTES) >> JSM_SLICE_SHIFT;
+    span = jsm_span_alloc(th->shard, slices_of(bytes), align_slices, zero, &clean);
+    if (span == NULL)
+        return NULL;
+    span->size_bytes = bytes;
+    /* ORDER: relaxed; blocks of spans have no owner. */
+    jsm_store_relaxed(&span->owner, 0);
+    jsm_set_kind(span, JSM_KIND_LARGE);
+    if (zero && !clean)
+        memset(span->base, 0, bytes);
+    return span->base;
+}
+
+bool
+jsm_large_resize(struct jsm_span *span, size_t bytes)
+{
+    size_t n = slices_of(bytes);
+
+    if (jsm_kind(span) == JSM_KIND_HUGE)
+        return bytes >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD) / 2 && jsm_huge_resize(span, bytes, false) != NULL;
+    if (n < span->n_slices)
+        jsm_span_shrink(span, n);
+    else if (n > span->n_slices && !jsm_span_grow(span, n))
+        return false;
+    span->size_bytes = bytes;
+    return true;
+}
+
+/* ---- After fork ---- */
+
+void
+jsm_heap_orphan(struct jsm_span *span)
+{
+    if (jsm_kind(span) == JSM_KIND_CACHED) {
+        jsm_slab_release(span);
+        return;
+    }
+    /* ORDER: relaxed; the child of fork() has one thread. */
+    jsm_store_relaxed(&span->owner, 0);
+    jsm_store_relaxed(&span->theap, NULL);
+    jsm_slab_rebuild(span);
+    span->state = JSM_SLAB_NEW;
+    span->all = span->queue = (struct jsm_link){ NULL, NULL };
+    if (span->left == 0)
+        jsm_slab_release(span);
+    else
+        jsm_heap_detach(span, span->left);
+}

@@ -1,0 +1,186 @@
+/* heap/heap.h - facade of the heaps: slabs of all classes, and who owns them.
+ *
+ *   struct jsm_heap    a set of blocks; the process has a default one
+ *   struct jsm_theap   the part of a heap that one thread owns: all that a thread needs to serve
+ *                      itself without a lock
+ *
+ * Where the slabs of a heap are:
+ *   ACTIVE             theap->active[class] (and theap->direct), one for each class
+ *   PARTIAL            theap->partial[class], the longest waiting first
+ *   FULL               nowhere; with several threads in theap->full[class], the oldest first, of which
+ *                      only some are kept: the others are detached
+ *   DETACHED           nowhere, without owner
+ *   SHARED             heap->shared[class]: any thread may adopt it
+ * All slabs with an owner are on theap->slabs.
+ *
+ * May include: base, os, rt, addr, arena, span, slab, class.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_HEAP_H
+#define JSM_HEAP_H
+
+#include "addr/addr.h"
+#include "arena/arena.h"
+#include "base/base.h"
+#include "class/class.h"
+#include "os/os.h"
+#include "rt/rt.h"
+#include "slab/slab.h"
+#include "span/span.h"
+
+enum {
+    JSM_OUTBOX_ENTRIES = 32,
+    JSM_OUTBOX_BYTES_MAX = 16 << 10, /* of blocks, in all entries */
+    JSM_SPAN_CACHE = 8,              /* slab spans that a thread keeps */
+    JSM_IDLE_BYTES_MAX = 1 << 20,    /* of empty slabs that a thread keeps active */
+    JSM_FULL_KEPT = 16               /* full slabs of a class that a thread keeps, with several threads */
+};
+
+struct jsm_heap {
+    const char *name;
+    struct jsm_lock lock;                          /* of the shared slabs */
+    struct jsm_link shared[JSM_CLASSES];           /* [lock shared] */
+    _Atomic(uint32_t) n_shared[JSM_CLASSES];       /* a hint for those who look without the lock */
+};
+
+/* Blocks of one slab that this thread has freed and not yet published. */
+struct jsm_outbox_entry {
+    struct jsm_span *slab; /* NULL: unused */
+    uint16_t head, tail;
+    uint32_t blocks;
+};
+
+struct jsm_theap {
+    struct jsm_span *direct[JSM_DIRECTS];     /* the slab for sizes up to JSM_DIRECT_MAX, by 8 bytes */
+    struct jsm_span *active[JSM_CLASSES];
+    uintptr_t thread_id;                      /* owner of the slabs; 0 while nobody uses the theap */
+    struct jsm_heap *heap;
+    unsigned shard;                           /* of the page heap */
+    bool slow;                                /* every call takes the slow path (option perturb) */
+    uint32_t n_cached;
+    struct jsm_span *cached[JSM_SPAN_CACHE];  /* kind CACHED, last in first out */
+    size_t idle_bytes;                        /* carved bytes of biased slabs */
+    uint32_t outbox_bytes;
+    struct jsm_outbox_entry outbox[JSM_OUTBOX_ENTRIES];
+    struct jsm_link slabs;                    /* all slabs owned */
+    struct jsm_link partial[JSM_CLASSES];
+    struct jsm_link full[JSM_CLASSES];
+    uint16_t n_full[JSM_CLASSES];
+    struct jsm_theap *next_all;               /* [const] all theaps there ever were */
+    struct jsm_theap *next_idle;              /* [lock threads] those that no thread uses */
+    _Alignas(JSM_CACHE_LINE) _Atomic(struct jsm_span *) inbox; /* [any] slabs posted by others */
+};
+
+extern struct jsm_heap jsm_heap_default;
+
+/* How many threads have a theap now; with one, nobody else can free. */
+extern _Atomic(uint32_t) jsm_theaps_live;
+
+/* ---- A theap: heap/theap.c ---- */
+
+/* Makes zeroed memory, or a theap that was closed, one of the calling thread. */
+void jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard);
+
+/* Gives everything away: free memory to the page heap, slabs with live blocks to the heap. */
+void jsm_theap_close(struct jsm_theap *th);
+
+/* Publishes all that waits in the outbox; takes in all that waits in the inbox. */
+void jsm_theap_flush(struct jsm_theap *th);
+void jsm_theap_collect(struct jsm_theap *th);
+
+/* Gives back cached spans, empty slabs and, with `holes`, free pages inside slabs; bytes of holes. */
+size_t jsm_theap_trim(struct jsm_theap *th, bool holes);
+
+/* Sends every call of this thread through the slow path, or lets them go the fast one again. */
+void jsm_theap_set_slow(struct jsm_theap *th, bool slow);
+
+/* After fork(), in the child.  The calling thread's theap: nobody is going to post any more. */
+void jsm_theap_after_fork(struct jsm_theap *th);
+/* A theap of a thread that is not there: it owns nothing now. */
+void jsm_theap_forget(struct jsm_theap *th);
+/* The lists of slabs without owner are made anew. */
+void jsm_heap_forget_shared(struct jsm_heap *heap);
+/* And a slab or cached span of a thread that is not there. */
+void jsm_heap_orphan(struct jsm_span *span);
+bool jsm_theap_has_cached(const struct jsm_theap *th, const struct jsm_span *span);
+
+/* ---- Blocks ---- */
+
+/* A block of class `c` when the active slab has none ready; NULL if there is no memory.
+ * `*fresh`: it reads as zero. */
+void *jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh);
+
+/* A block of a span of its own, for sizes above those of slabs; `align` is a power of two. */
+void *jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero);
+
+/* A block may be resized where it is; false: it may not, and nothing has changed. */
+bool jsm_large_resize(struct jsm_span *span, size_t bytes);
+
+/* Something happened to a slab whose `left` has come to 0. */
+void jsm_theap_event(struct jsm_span *slab);
+
+/* What `p` is. */
+enum jsm_found {
+    JSM_FOUND_BLOCK,    /* a live block */
+    JSM_FOUND_FREE,     /* a block, but free */
+    JSM_FOUND_INSIDE,   /* in the middle of a block */
+    JSM_FOUND_FOREIGN   /* not ours */
+};
+
+struct jsm_block {
+    enum jsm_found found;
+    struct jsm_span *span; /* first descriptor; NULL if foreign */
+    void *start;           /* of the block */
+    size_t bytes;          /* all of which may be used */
+    uint32_t index;        /* in its slab */
+};
+
+/* Finds out about any pointer; of somebody else's block, the answer may be out of date. */
+void jsm_block_find(const void *p, struct jsm_block *block);
+
+/* Frees the live block `i` of a slab; `th` is NULL for a thread that has none. */
+void jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i);
+
+/* Frees the live block that jsm_block_find() found.  `th` may be NULL: the thread has none. */
+void jsm_block_free(struct jsm_theap *th, const struct jsm_block *block);
+
+/* Reports that `p` is not a block that `function` can take, and does what check_action says.
+ * Returns if the program shall go on. */
+void jsm_misuse(const char *function, const void *p, const struct jsm_block *block);
+
+/* The same for a wrong size. */
+void jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size);
+
+/* ---- Slabs without owner: heap/shared.c ---- */
+
+/* Gives a slab away that has no owner any more, is awake and not pinned.  `used` > 0 blocks. */
+void jsm_heap_detach(struct jsm_span *slab, uint32_t used);
+
+/* Does what the publisher of blocks has been told to do. */
+void jsm_heap_act(struct jsm_span *slab, enum jsm_remote_act act);
+
+/* A slab that has free blocks of class `c`, the caller's from now on; NULL if there is none. */
+struct jsm_span *jsm_heap_adopt(struct jsm_heap *heap, unsigned c);
+
+/* Gives back the holes of shared slabs; bytes. */
+size_t jsm_heap_trim_shared(struct jsm_heap *heap);
+
+/* Takes the links of an empty slab and gives its span to the page heap. */
+void jsm_slab_release(struct jsm_span *slab);
+
+/* ---- Walking: heap/walk.c ---- */
+
+/* Checks the thread's slabs, shared slabs and the page heap; reports and counts faults. */
+size_t jsm_heap_check(struct jsm_theap *th);
+
+struct jsm_heap_totals {
+    size_t slabs[JSM_CLASSES], blocks[JSM_CLASSES], used[JSM_CLASSES], carved[JSM_CLASSES];
+    size_t large_count, large_bytes;
+    size_t cached_bytes;
+};
+
+/* Adds up what the descriptors say; other threads go on meanwhile, so it is a picture taken
+ * with a long exposure. */
+void jsm_heap_totals(struct jsm_heap_totals *totals);
+
+#endif

@@ -1,0 +1,532 @@
+/* heap/theap.c - what one thread owns: slabs by state, cached spans, inbox and outbox.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "heap/heap.h"
+
+#include <string.h>
+
+_Atomic(uint32_t) jsm_theaps_live;
+
+/* ---- Where a slab is ---- */
+
+static size_t
+carved_bytes(const struct jsm_span *slab)
+{
+    return (size_t)slab->carved * slab->block_bytes;
+}
+
+/* Makes `slab` the one that class `c` allocates from. */
+static void
+set_active(struct jsm_theap *th, unsigned c, struct jsm_span *slab)
+{
+    th->active[c] = slab;
+    if (jsm_class_bytes[c] > JSM_DIRECT_MAX || th->slow)
+        return;
+    size_t from = c == 0 ? 0 : (jsm_class_bytes[c - 1] >> JSM_DIRECT_SHIFT) + 1;
+    for (size_t i = from; i <= jsm_class_bytes[c] >> JSM_DIRECT_SHIFT; i++)
+        th->direct[i] = slab;
+}
+
+static void
+set_owner(struct jsm_span *slab, uintptr_t thread_id)
+{
+    /* ORDER: relaxed.  A thread compares it with its own identity, which nobody else writes
+     * here; any other value means the slow path, which asks again. */
+    jsm_store_relaxed(&slab->owner, thread_id);
+}
+
+/* Slabs of several slices are found through `back`, by the slow path; slow mode wants it always. */
+static uintptr_t
+fast_owner(const struct jsm_theap *th, const struct jsm_span *slab)
+{
+    return slab->n_slices == 1 && !th->slow ? th->thread_id : 0;
+}
+
+/* The theap takes a slab that has no owner. */
+static void
+take_over(struct jsm_theap *th, struct jsm_span *slab)
+{
+    slab->heap = th->heap;
+    /* ORDER: relaxed; others compare it with their own theap, or hold the pin, whose order they
+     * have from jsm_slab_sleep(). */
+    jsm_store_relaxed(&slab->theap, th);
+    set_owner(slab, fast_owner(th, slab));
+    jsm_list_append(&th->slabs, &slab->all);
+}
+
+static void
+let_go(struct jsm_span *slab)
+{
+    set_owner(slab, 0);
+    /* ORDER: relaxed, as in take_over(). */
+    jsm_store_relaxed(&slab->theap, NULL);
+    jsm_list_remove(&slab->all);
+}
+
+static void
+remove_bias(struct jsm_theap *th, struct jsm_span *slab)
+{
+    if (slab->biased) {
+        th->idle_bytes -= slab->idle_bytes;
+        slab->biased = 0;
+        slab->left--;
+    }
+}
+
+void
+jsm_slab_release(struct jsm_span *slab)
+{
+    jsm_slab_fini(slab);
+    jsm_set_kind(slab, JSM_KIND_BUSY);
+    jsm_span_free(slab);
+}
+
+/* An empty slab, on no list of its state: to the span cache, or to the page heap. */
+static void
+dispose(struct jsm_theap *th, struct jsm_span *slab)
+{
+    jsm_assert_walk(jsm_slab_check(slab));
+    let_go(slab);
+    if (slab->n_slices == 1 && th->n_cached < JSM_SPAN_CACHE) {
+        jsm_set_kind(slab, JSM_KIND_CACHED);
+        th->cached[th->n_cached++] = slab;
+    } else {
+        jsm_slab_release(slab);
+    }
+}
+
+static void
+list_partial(struct jsm_theap *th, struct jsm_span *slab)
+{
+    slab->state = JSM_SLAB_PARTIAL;
+    jsm_list_append(&th->partial[slab->class_id], &slab->queue);
+}
+
+static void
+unlist_full(struct jsm_theap *th, struct jsm_span *slab)
+{
+    if (jsm_list_is_linked(&slab->queue)) {
+        jsm_list_remove(&slab->queue);
+        th->n_full[slab->class_id]--;
+    }
+}
+
+/* ---- Full slabs ---- */
+
+/* With several threads, memory in full slabs must not wait for an owner that sleeps: beyond some,
+ * the oldest are given to whoever can use them. */
+static void
+keep_full(struct jsm_theap *th, struct jsm_span *slab)
+{
+    unsigned c = slab->class_id;
+
+    jsm_list_append(&th->full[c], &slab->queue);
+    th->n_full[c]++;
+    if (th->n_full[c] <= JSM_FULL_KEPT)
+        return;
+    struct jsm_span *oldest = jsm_list_entry(jsm_list_first(&th->full[c]), struct jsm_span, queue);
+    jsm_slab_wake(oldest); /* from here on nobody pins it */
+    if (jsm_slab_is_pinned(oldest))
+        return; /* it is on its way into our inbox */
+    uint32_t used = jsm_slab_used(oldest);
+    unlist_full(th, oldest);
+    let_go(oldest);
+    jsm_heap_detach(oldest, used);
+}
+
+/* The active slab of its class has nothing left; false: blocks came back in the meantime. */
+static bool
+set_aside(struct jsm_theap *th, struct jsm_span *slab)
+{
+    remove_bias(th, slab);
+    if (!jsm_slab_sleep(slab))
+        return false;
+    slab->left = slab->wake;
+    slab->state = JSM_SLAB_FULL;
+    /* ORDER: relaxed; a thread that starts now will find the next slab listed. */
+    if (jsm_load_relaxed(&jsm_theaps_live) > 1)
+        keep_full(th, slab);
+    set_active(th, slab->class_id, JSM_SLAB_NONE);
+    return true;
+}
+
+/* A full slab has enough free blocks again. */
+static void
+wake_up(struct jsm_theap *th, struct jsm_span *slab)
+{
+    uint32_t used = jsm_slab_used(slab);
+
+    unlist_full(th, slab);
+    jsm_slab_wake(slab);
+    slab->left = used;
+    list_partial(th, slab);
+}
+
+/* ---- Empty slabs ---- */
+
+/* The active slab became empty.  To give it back at each last free and fetch it at each next malloc
+ * would make the simplest of programs slow, so some stay, with a bias that keeps `left`
+ * from coming to 0 again. */
+static void
+active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
+{
+    size_t bytes = carved_bytes(slab);
+
+    if (th->idle_bytes + bytes <= JSM_IDLE_BYTES_MAX || jsm_slab_is_pinned(slab)) {
+        th->idle_bytes += bytes;
+        slab->idle_bytes = (uint32_t)bytes;
+        slab->biased = 1;
+        slab->left = 1;
+        return;
+    }
+    set_active(th, slab->class_id, JSM_SLAB_NONE);
+    dispose(th, slab);
+}
+
+void
+jsm_theap_event(struct jsm_span *slab)
+{
+    /* ORDER: relaxed; the slab is ours, we wrote it. */
+    struct jsm_theap *th = jsm_load_relaxed(&slab->theap);
+
+    switch ((enum jsm_slab_state)slab->state) {
+    case JSM_SLAB_ACTIVE:
+        active_is_empty(th, slab);
+        break;
+    case JSM_SLAB_FULL:
+        wake_up(th, slab);
+        break;
+    default:
+        jsm_assert(slab->state == JSM_SLAB_PARTIAL);
+        if (!jsm_slab_is_pinned(slab)) { /* else when it is found in the inbox */
+            jsm_list_remove(&slab->queue);
+            dispose(th, slab);
+        }
+        break;
+    }
+}
+
+/* ---- Inbox and outbox ---- */
+
+static void
+collect_one(struct jsm_theap *th, struct jsm_span *slab)
+{
+    if (slab->state == JSM_SLAB_FULL)
+        wake_up(th, slab);
+    slab->left -= jsm_slab_unpin(slab);
+    if (slab->state == JSM_SLAB_PARTIAL && slab->left == 0) {
+        jsm_list_remove(&slab->queue);
+        dispose(th, slab);
+    }
+}
+
+void
+jsm_theap_collect(struct jsm_theap *th)
+{
+    /* ORDER: relaxed, a hint: what is missed now is found next time. */
+    if (jsm_load_relaxed(&th->inbox) == NULL)
+        return;
+    /* ORDER: acquire, with the release in jsm_heap_act(): the links of the inbox. */
+    struct jsm_span *slab = jsm_exchange_acquire(&th->inbox, NULL);
+
+    while (slab != NULL) {
+        struct jsm_span *next = slab->inbox_next;
+        collect_one(th, slab);
+        slab = next;
+    }
+}
+
+void
+jsm_theap_flush(struct jsm_theap *th)
+{
+    if (th->outbox_bytes == 0)
+        return;
+    th->outbox_bytes = 0;
+    for (size_t i = 0; i < JSM_OUTBOX_ENTRIES; i++) {
+        struct jsm_outbox_entry e = th->outbox[i];
+        th->outbox[i].slab = NULL;
+        if (e.slab != NULL)
+            jsm_heap_act(e.slab, jsm_slab_publish(e.slab, e.head, e.tail, e.blocks));
+    }
+}
+
+/* ---- Refill ---- */
+
+static struct jsm_span *
+slab_new(struct jsm_theap *th, unsigned c)
+{
+    size_t n_slices = jsm_class_slices(jsm_class_bytes[c]);
+    struct jsm_span *slab;
+    bool clean = false;
+
+    if (n_slices == 1 && th->n_cached > 0)
+        slab = th->cached[--th->n_cached];
+    else
+        slab = jsm_span_alloc(th->shard, n_slices, 1, false, &clean);
+    if (slab == NULL)
+        return NULL;
+    if (!jsm_slab_init(slab, c, jsm_class_bytes[c], clean)) {
+        jsm_set_kind(slab, JSM_KIND_BUSY);
+        jsm_span_free(slab);
+        return NULL;
+    }
+    take_over(th, slab);
+    return slab;
+}
+
+enum { PARTIAL_CANDIDATES = 4 };
+
+/* Of the slabs that have waited longest, the fullest: so the sparse ones drain. */
+static struct jsm_span *
+take_partial(struct jsm_theap *th, unsigned c)
+{
+    struct jsm_link *list = &th->partial[c];
+    struct jsm_span *best = NULL;
+    int seen = 0;
+
+    if (jsm_list_is_empty(list))
+        return NULL;
+    for (struct jsm_link *l = list->next; l != list && seen < PARTIAL_CANDIDATES; l = l->next, seen++) {
+        struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, queue);
+        if (best == NULL || slab->left > best->left)
+            best = slab;
+    }
+    jsm_list_remove(&best->queue);
+    return best;
+}
+
+/* The next slab for class `c`, now active; NULL if there is no memory. */
+static struct jsm_span *
+next_slab(struct jsm_theap *th, unsigned c)
+{
+    jsm_theap_collect(th);
+    struct jsm_span *slab = take_partial(th, c);
+    if (slab == NULL) {
+        slab = jsm_heap_adopt(th->heap, c);
+        if (slab != NULL)
+            take_over(th, slab);
+    }
+    if (slab == NULL) {
+        jsm_theap_flush(th); /* what we hold back may be just what others wait for */
+        slab = slab_new(th, c);
+    }
+    if (slab != NULL) {
+        slab->state = JSM_SLAB_ACTIVE;
+        set_owner(slab, fast_owner(th, slab)); /* 0 in a theap that changed hands */
+        set_active(th, c, slab);
+    }
+    return slab;
+}
+
+/* Whether the active slab has a free block now, or could be made to have one. */
+static bool
+replenish(struct jsm_span *slab, bool *fresh)
+{
+    if (slab->head != JSM_LINK_END)
+        return true;
+    uint32_t came_back = jsm_slab_take_remote(slab);
+    slab->left -= came_back;
+    if (came_back > 0 || jsm_slab_recarve(slab))
+        return true;
+    *fresh = slab->clean;
+    return jsm_slab_carve(slab);
+}
+
+void *
+jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
+{
+    struct jsm_span *slab = th->active[c];
+
+    *fresh = false;
+    while (slab == JSM_SLAB_NONE || !replenish(slab, fresh)) {
+        if (slab != JSM_SLAB_NONE && !set_aside(th, slab))
+            continue;
+        slab = next_slab(th, c);
+        if (slab == NULL)
+            return NULL;
+    }
+    return jsm_slab_pop(slab);
+}
+
+/* ---- Life ---- */
+
+void
+jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
+{
+    th->thread_id = jsm_os_thread_id();
+    th->heap = heap;
+    th->shard = shard;
+    th->slow = jsm_option(JSM_OPT_PERTURB) != 0;
+    for (size_t i = 0; i < JSM_DIRECTS; i++)
+        th->direct[i] = JSM_SLAB_NONE;
+    for (unsigned c = 0; c < JSM_CLASSES; c++)
+        th->active[c] = JSM_SLAB_NONE;
+    /* ORDER: relaxed; see set_aside(). */
+    jsm_fetch_add_relaxed(&jsm_theaps_live, 1);
+}
+
+static void
+drop_cache(struct jsm_theap *th)
+{
+    while (th->n_cached > 0)
+        jsm_slab_release(th->cached[--th->n_cached]);
+}
+
+/* Takes a slab from wherever its state has it. */
+static void
+unlist(struct jsm_theap *th, struct jsm_span *slab)
+{
+    switch ((enum jsm_slab_state)slab->state) {
+    case JSM_SLAB_ACTIVE:
+        remove_bias(th, slab);
+        set_active(th, slab->class_id, JSM_SLAB_NONE);
+        break;
+    case JSM_SLAB_FULL:
+        unlist_full(th, slab);
+        break;
+    default:
+        jsm_list_remove(&slab->queue);
+        break;
+    }
+}
+
+/* The slab of a theap that closes: to the page heap if it is empty, else to the heap. */
+static void
+leave_slab(struct jsm_theap *th, struct jsm_span *slab)
+{
+    unlist(th, slab);
+    jsm_slab_wake(slab); /* from here on nobody pins it */
+    uint32_t used = jsm_slab_used(slab);
+
+    if (jsm_slab_is_pinned(slab)) {
+        /* It will be in our inbox, for whoever uses the theap then.  Until that nobody frees here
+         * the fast way. */
+        slab->left = used;
+        set_owner(slab, 0);
+        list_partial(th, slab);
+        jsm_list_remove(&slab->all);
+        jsm_list_append(&th->slabs, &slab->all);
+        return;
+    }
+    slab->state = JSM_SLAB_NEW;
+    slab->left = used - jsm_slab_take_remote(slab);
+    let_go(slab);
+    if (slab->left == 0)
+        jsm_slab_release(slab);
+    else
+        jsm_heap_detach(slab, slab->left);
+}
+
+void
+jsm_theap_close(struct jsm_theap *th)
+{
+    jsm_theap_flush(th);
+    jsm_theap_collect(th);
+    /* Slabs that have to stay go to the end of the list: each is visited once. */
+    size_t n = 0;
+    for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next)
+        n++;
+    for (; n > 0; n--)
+        leave_slab(th, jsm_list_entry(jsm_list_first(&th->slabs), struct jsm_span, all));
+    drop_cache(th);
+    th->thread_id = 0;
+    th->idle_bytes = 0;
+    /* ORDER: relaxed; see set_aside(). */
+    jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
+}
+
+static size_t
+trim_slab(struct jsm_span *slab)
+{
+    if (slab->state == JSM_SLAB_FULL)
+        return 0; /* hardly a hole in it, and its blocks are counted otherwise */
+    slab->left -= jsm_slab_take_remote(slab);
+    if (slab->state == JSM_SLAB_PARTIAL && slab->left == 0 && !jsm_slab_is_pinned(slab)) {
+        jsm_list_remove(&slab->queue);
+        let_go(slab);
+        jsm_slab_release(slab);
+        return 0;
+    }
+    return jsm_slab_purge_holes(slab);
+}
+
+size_t
+jsm_theap_trim(struct jsm_theap *th, bool holes)
+{
+    size_t bytes = 0;
+
+    jsm_theap_flush(th);
+    jsm_theap_collect(th);
+    for (unsigned c = 0; c < JSM_CLASSES; c++) {
+        struct jsm_span *slab = th->active[c];
+        if (slab == JSM_SLAB_NONE)
+            continue;
+        slab->left -= jsm_slab_take_remote(slab);
+        if (jsm_slab_used(slab) == 0 && !jsm_slab_is_pinned(slab)) {
+            unlist(th, slab);
+            dispose(th, slab);
+        }
+    }
+    drop_cache(th);
+    for (struct jsm_link *l = th->slabs.next, *next; holes && l != NULL && l != &th->slabs; l = next) {
+        struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
+        next = l->next;
+        bytes += trim_slab(slab);
+    }
+    return bytes;
+}
+
+void
+jsm_theap_set_slow(struct jsm_theap *th, bool slow)
+{
+    th->slow = slow;
+    for (size_t i = 0; slow && i < JSM_DIRECTS; i++)
+        th->direct[i] = JSM_SLAB_NONE;
+    if (th->slabs.next == NULL)
+        return;
+    for (struct jsm_link *l = th->slabs.next; l != &th->slabs; l = l->next) {
+        struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
+        set_owner(slab, fast_owner(th, slab));
+        if (slab->state == JSM_SLAB_ACTIVE)
+            set_active(th, slab->class_id, slab);
+    }
+}
+
+/* ---- After fork ---- */
+
+void
+jsm_theap_after_fork(struct jsm_theap *th)
+{
+    /* ORDER: relaxed; there is one thread. */
+    jsm_store_relaxed(&th->inbox, NULL);
+    for (struct jsm_link *l = th->slabs.next, *next; l != NULL && l != &th->slabs; l = next) {
+        struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
+        next = l->next;
+        if (jsm_slab_is_pinned(slab)) /* whoever was about to post it is not here */
+            collect_one(th, slab);
+    }
+}
+
+void
+jsm_theap_forget(struct jsm_theap *th)
+{
+    struct jsm_theap *next_all = th->next_all;
+    unsigned shard = th->shard;
+
+    memset(th, 0, sizeof *th);
+    th->heap = &jsm_heap_default;
+    th->next_all = next_all;
+    th->shard = shard;
+}
+
+bool
+jsm_theap_has_cached(const struct jsm_theap *th, const struct jsm_span *span)
+{
+    for (uint32_t i = 0; th != NULL && i < th->n_cached; i++)
+        if (th->cached[i] == span)
+            return true;
+    return false;
+}

@@ -1,0 +1,37 @@
+# src/: one folder a layer, bottom to top.  src/README.md tells the order.
+# SPDX-License-Identifier: MIT
+noinst_LTLIBRARIES += libcore.la
+libcore_la_SOURCES = \
+	%D%/base/base.h %D%/base/assert.h %D%/base/atomic.h %D%/base/bits.h %D%/base/list.h \
+	%D%/os/os.h %D%/os/mem.c %D%/os/misc.c \
+	%D%/rt/rt.h %D%/rt/lock.c %D%/rt/option.c %D%/rt/text.c \
+	%D%/addr/addr.h %D%/addr/pagemap.c \
+	%D%/arena/arena.h %D%/arena/arena.c %D%/arena/meta.c \
+	%D%/span/span.h %D%/span/check.c %D%/span/huge.c %D%/span/purge.c %D%/span/span.c \
+	%D%/slab/slab.h %D%/slab/remote.c %D%/slab/slab.c \
+	%D%/class/class.h %D%/class/class.c \
+	%D%/heap/heap.h %D%/heap/block.c %D%/heap/report.c %D%/heap/shared.c %D%/heap/theap.c %D%/heap/walk.c \
+	%D%/tcache/tcache.h %D%/tcache/slow.c %D%/tcache/thread.c \
+	%D%/api/api.h %D%/api/malloc.c %D%/api/realloc.c %D%/api/stats.c %D%/api/tune.c
+nodist_libcore_la_SOURCES = %D%/rt/option_table.inc
+include_HEADERS += include/jsmalloc.h
+EXTRA_DIST += %D%/README.md %D%/rt/options.tbl %D%/jsmalloc.map tools/genopt.awk
+
+# The option table: one source, the C table generated from it.
+%D%/rt/option_table.inc: $(srcdir)/%D%/rt/options.tbl $(srcdir)/tools/genopt.awk
+	$(AM_V_GEN)$(MKDIR_P) %D%/rt && $(AWK) -f $(srcdir)/tools/genopt.awk $(srcdir)/%D%/rt/options.tbl > $@.tmp && mv -f $@.tmp $@
+BUILT_SOURCES += %D%/rt/option_table.inc
+CLEANFILES += %D%/rt/option_table.inc
+
+# The library is the core and, unless that is left out, the standard names.
+lib_LTLIBRARIES += libjsmalloc.la
+libjsmalloc_la_SOURCES =
+if WITH_OVERRIDE
+libjsmalloc_la_SOURCES += %D%/override/malloc.c
+endif
+libjsmalloc_la_LIBADD = libcore.la
+libjsmalloc_la_LDFLAGS = $(AM_LDFLAGS) $(JSM_LDFLAGS) -no-undefined -version-info $(JSM_LIBVERSION)
+if HAVE_LD_VERSION_SCRIPT
+libjsmalloc_la_LDFLAGS += -Wl,--version-script=$(srcdir)/%D%/jsmalloc.map
+EXTRA_libjsmalloc_la_DEPENDENCIES = $(srcdir)/%D%/jsmalloc.map
+endif

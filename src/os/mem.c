@@ -1,0 +1,202 @@
+/* os/mem.c - mappings, on Linux.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+volatile int jsm_os_fail_after = -1;
+volatile bool jsm_os_fail_sticky = false;
+
+/* Whether this call is the one that the test wants to see fail. */
+static bool
+injected_failure(void)
+{
+    if (jsm_likely(jsm_os_fail_after < 0))
+        return false;
+    if (jsm_os_fail_after > 0) {
+        jsm_os_fail_after--;
+        return false;
+    }
+    if (!jsm_os_fail_sticky)
+        jsm_os_fail_after = -1;
+    return true;
+}
+
+size_t
+jsm_os_page_bytes(void)
+{
+    static _Atomic(size_t) page_bytes;
+    /* ORDER: relaxed; every thread that finds 0 computes the same value. */
+    size_t n = jsm_load_relaxed(&page_bytes);
+
+    if (jsm_unlikely(n == 0)) {
+        n = (size_t)getauxval(AT_PAGESZ);
+        if (n == 0)
+            n = 4096;
+        /* ORDER: relaxed, as above. */
+        jsm_store_relaxed(&page_bytes, n);
+    }
+    return n;
+}
+
+static void *
+map_raw(size_t bytes, int protection)
+{
+    if (injected_failure())
+        return NULL;
+
+    int saved_errno = errno;
+    void *p = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    errno = saved_errno;
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void *
+map_aligned(size_t bytes, size_t align, int protection)
+{
+    size_t page = jsm_os_page_bytes();
+    uint8_t *p = map_raw(bytes, protection);
+
+    if (p == NULL || ((uintptr_t)p & (align - 1)) == 0)
+        return p;
+    jsm_os_unmap(p, bytes);
+
+    /* Not aligned by luck: map what certainly holds an aligned part, and cut the rest off. */
+    size_t slack = align - page;
+    if (bytes + slack < bytes)
+        return NULL;
+    p = map_raw(bytes + slack, protection);
+    if (p == NULL)
+        return NULL;
+    uint8_t *start = (uint8_t *)jsm_round_up((uintptr_t)p, align);
+    if (start > p)
+        jsm_os_unmap(p, (size_t)(start - p));
+    if (start + bytes < p + bytes + slack)
+        jsm_os_unmap(start + bytes, (size_t)(p + slack - start));
+    return start;
+}
+
+void *
+jsm_os_reserve(size_t bytes, size_t align)
+{
+    return map_aligned(bytes, align, PROT_NONE);
+}
+
+void *
+jsm_os_map(size_t bytes, size_t align)
+{
+    return map_aligned(bytes, align, PROT_READ | PROT_WRITE);
+}
+
+static int
+protect(void *addr, size_t bytes, int protection)
+{
+    if (injected_failure())
+        return ENOMEM;
+
+    int saved_errno = errno;
+    int result = mprotect(addr, bytes, protection) == 0 ? 0 : errno;
+    errno = saved_errno;
+    return result;
+}
+
+int
+jsm_os_commit(void *addr, size_t bytes)
+{
+    return protect(addr, bytes, PROT_READ | PROT_WRITE);
+}
+
+int
+jsm_os_commit_read(void *addr, size_t bytes)
+{
+    return protect(addr, bytes, PROT_READ);
+}
+
+int
+jsm_os_unmap(void *addr, size_t bytes)
+{
+    int saved_errno = errno;
+    int result = munmap(addr, bytes) == 0 ? 0 : errno;
+    errno = saved_errno;
+    return result;
+}
+
+int
+jsm_os_purge(void *addr, size_t bytes)
+{
+    int saved_errno = errno;
+    int result = madvise(addr, bytes, MADV_DONTNEED) == 0 ? 0 : errno;
+    errno = saved_errno;
+    return result;
+}
+
+int
+jsm_os_move(void *from, void *to, size_t bytes)
+{
+    if (injected_failure())
+        return ENOMEM;
+
+    int saved_errno = errno;
+    void *p = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+    int result = p == MAP_FAILED ? ENOSYS : 0;
+    errno = saved_errno;
+    return result;
+}
+
+bool
+jsm_os_resize(void *addr, size_t old_bytes, size_t new_bytes)
+{
+    if (injected_failure())
+        return false;
+
+    int saved_errno = errno;
+    bool done = mremap(addr, old_bytes, new_bytes, 0) != MAP_FAILED;
+    errno = saved_errno;
+    return done;
+}
+
+bool
+jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes)
+{
+    if (injected_failure())
+        return false;
+
+    int saved_errno = errno;
+    bool done = mremap(addr, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+    errno = saved_errno;
+    return done;
+}
+
+size_t
+jsm_os_address_limit_bytes(void)
+{
+    int saved_errno = errno;
+    struct rlimit limit;
+    size_t bytes = SIZE_MAX;
+
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < SIZE_MAX)
+        bytes = (size_t)limit.rlim_cur;
+    errno = saved_errno;
+    return bytes;
+}
+
+void
+jsm_os_huge_pages(void *addr, size_t bytes, bool wanted)
+{
+    int saved_errno = errno;
+
+    (void)madvise(addr, bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    errno = saved_errno;
+}

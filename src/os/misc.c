@@ -1,0 +1,183 @@
+/* os/misc.c - clock, processors, randomness, futex, environment, files, standard error.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_futex
+#define SYS_futex SYS_futex_time64 /* 32-bit systems that are younger than 2038 is near */
+#endif
+
+uint32_t
+jsm_os_now_ms(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+        return 0;
+    return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+unsigned
+jsm_os_cpus(void)
+{
+    int saved_errno = errno;
+    cpu_set_t set;
+    int n = 1;
+
+    /* Not sysconf(): older versions of it open files and allocate. */
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        n = CPU_COUNT(&set);
+    errno = saved_errno;
+    return n > 0 ? (unsigned)n : 1;
+}
+
+uint64_t
+jsm_os_entropy(void)
+{
+    uint64_t bits = 0;
+    const void *from_kernel = (const void *)getauxval(AT_RANDOM); /* 16 bytes, fresh for each exec */
+
+    if (from_kernel != NULL)
+        memcpy(&bits, from_kernel, sizeof bits);
+    bits ^= (uint64_t)(uintptr_t)&bits * UINT64_C(0x9e3779b97f4a7c15);
+    return bits;
+}
+
+size_t
+jsm_os_resident_bytes(void)
+{
+    char text[128];
+    char *end;
+
+    if (jsm_os_read_file("/proc/self/statm", text, sizeof text) <= 0)
+        return 0;
+    (void)strtoul(text, &end, 10);
+    return (size_t)strtoul(end, NULL, 10) * jsm_os_page_bytes();
+}
+
+void
+jsm_os_yield(void)
+{
+    sched_yield();
+}
+
+void
+jsm_os_futex_wait(_Atomic(uint32_t) *word, uint32_t value)
+{
+    int saved_errno = errno;
+
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    errno = saved_errno;
+}
+
+void
+jsm_os_futex_wake(_Atomic(uint32_t) *word)
+{
+    int saved_errno = errno;
+
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved_errno;
+}
+
+void
+jsm_os_write_fd(int fd, const char *text, size_t len)
+{
+    int saved_errno = errno;
+
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        text += n;
+        len -= (size_t)n;
+    }
+    errno = saved_errno;
+}
+
+void
+jsm_os_write(const char *text, size_t len)
+{
+    jsm_os_write_fd(STDERR_FILENO, text, len);
+}
+
+const char *
+jsm_os_getenv(const char *name)
+{
+    return secure_getenv(name);
+}
+
+ptrdiff_t
+jsm_os_read_file(const char *path, char *text, size_t size)
+{
+    int saved_errno = errno;
+    ptrdiff_t len = -1;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+
+    if (fd >= 0) {
+        len = (ptrdiff_t)syscall(SYS_read, fd, text, size - 1);
+        (void)close(fd);
+        if (len >= 0)
+            text[len] = '\0';
+    }
+    errno = saved_errno;
+    return len;
+}
+
+int
+jsm_os_open_append(const char *path)
+{
+    int saved_errno = errno;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+
+    errno = saved_errno;
+    return fd;
+}
+
+void
+jsm_os_close(int fd)
+{
+    int saved_errno = errno;
+
+    (void)close(fd);
+    errno = saved_errno;
+}
+
+long
+jsm_os_pid(void)
+{
+    return (long)getpid();
+}
+
+_Noreturn void
+jsm_panic(const char *what, const char *file, int line)
+{
+    char digits[12], *d = digits + sizeof digits;
+
+    jsm_os_write("jsmalloc: ", 10);
+    jsm_os_write(file, strlen(file));
+    *--d = '\0';
+    for (unsigned n = (unsigned)line; n != 0; n /= 10)
+        *--d = (char)('0' + n % 10);
+    jsm_os_write(":", 1);
+    jsm_os_write(d, strlen(d));
+    jsm_os_write(": internal check failed: ", 25);
+    jsm_os_write(what, strlen(what));
+    jsm_os_write("\n", 1);
+    abort();
+}

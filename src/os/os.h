@@ -1,0 +1,132 @@
+/* os/os.h - facade of the OS layer: the contract with the platform.
+ *
+ * Everything here goes to the kernel directly or to a function of libc that takes no
+ * memory from malloc.  Functions that can fail return 0 or an errno value and leave
+ * errno alone, unless they say otherwise.
+ *
+ * May include: base/base.h.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_OS_H
+#define JSM_OS_H
+
+#include "base/base.h"
+
+/* ---- Memory.  Addresses and lengths are multiples of jsm_os_page_bytes(). ---- */
+
+/* Size of a page of the OS: a power of two, 4 KiB to 64 KiB.  Cheap. */
+size_t jsm_os_page_bytes(void);
+
+/* Reserves `bytes` of addresses, aligned to `align` (a power of two, at least a page), that
+ * cannot be accessed yet and are charged to nobody.  NULL when there are none. */
+void *jsm_os_reserve(size_t bytes, size_t align);
+
+/* Makes reserved memory readable and writable; it reads as zero if it was never committed. */
+int jsm_os_commit(void *addr, size_t bytes);
+
+/* Makes reserved memory readable only: it reads as zero and is charged to nobody. */
+int jsm_os_commit_read(void *addr, size_t bytes);
+
+/* Maps `bytes` of zeroed memory, readable and writable, aligned to `align`; NULL on failure. */
+void *jsm_os_map(size_t bytes, size_t align);
+
+/* Gives mapped or reserved addresses back for good. */
+int jsm_os_unmap(void *addr, size_t bytes);
+
+/* Gives the memory of committed pages back; they stay mapped and read as zero afterwards. */
+int jsm_os_purge(void *addr, size_t bytes);
+
+/* Moves the pages of [from, from + bytes) to committed memory at `to`.  `from` stays mapped and
+ * reads as zero.  ENOSYS where the kernel cannot: nothing has changed then. */
+int jsm_os_move(void *from, void *to, size_t bytes);
+
+/* Grows or shrinks a mapping of jsm_os_map() in place; whether it did. */
+bool jsm_os_resize(void *addr, size_t old_bytes, size_t new_bytes);
+
+/* Moves such a mapping to `to`, reserved for it, and makes it `new_bytes` long; whether it did. */
+bool jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes);
+
+/* Limit of address space of the process in bytes; SIZE_MAX if there is none. */
+size_t jsm_os_address_limit_bytes(void);
+
+/* Asks for (or against) transparent huge pages; a hint, failure is ignored. */
+void jsm_os_huge_pages(void *addr, size_t bytes, bool wanted);
+
+/* Fault injection for tests.  When `jsm_os_fail_after` is n >= 0, the n-th call from now that
+ * maps, commits or remaps fails with ENOMEM; with `jsm_os_fail_sticky` so do all after it. */
+extern volatile int jsm_os_fail_after;
+extern volatile bool jsm_os_fail_sticky;
+
+/* ---- Time, processors, randomness ---- */
+
+/* Milliseconds of a coarse monotonic clock; wraps after 49 days, compare differences. */
+uint32_t jsm_os_now_ms(void);
+
+/* Processors this process may run on; at least 1. */
+unsigned jsm_os_cpus(void);
+
+/* 64 bits that other processes cannot guess where the kernel gives them. */
+uint64_t jsm_os_entropy(void);
+
+/* Resident set of the process in bytes, 0 if unknown (no /proc). */
+size_t jsm_os_resident_bytes(void);
+
+/* ---- Threads ---- */
+
+/* Identity of the calling thread: not 0, and different from that of all live threads. */
+JSM_INLINE uintptr_t
+jsm_os_thread_id(void)
+{
+    uintptr_t id;
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+    __asm__("movq %%fs:0, %0" : "=r"(id));
+#elif defined(__i386__)
+    __asm__("movl %%gs:0, %0" : "=r"(id));
+#else
+    id = (uintptr_t)__builtin_thread_pointer();
+#endif
+    return id;
+}
+
+/* Whether `id` is that of the calling thread; where the compiler can be helped, in one compare. */
+JSM_INLINE bool
+jsm_os_is_thread(uintptr_t id)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+    bool is;
+
+    __asm__("cmpq %%fs:0, %1" : "=@cce"(is) : "r"(id));
+    return is;
+#else
+    return id == jsm_os_thread_id();
+#endif
+}
+
+/* Lets other threads run. */
+void jsm_os_yield(void);
+
+/* Waits until *word is no longer `value` (or for no reason), and wakes one waiter. */
+void jsm_os_futex_wait(_Atomic(uint32_t) *word, uint32_t value);
+void jsm_os_futex_wake(_Atomic(uint32_t) *word);
+
+/* ---- Outside world ---- */
+
+/* Writes `len` bytes to standard error; a short or failed write is ignored, errno kept. */
+void jsm_os_write(const char *text, size_t len);
+
+/* Value of an environment variable, NULL if unset or in a set-user-ID program. */
+const char *jsm_os_getenv(const char *name);
+
+/* Reads at most `size - 1` bytes of a small file as a string; length, or -1. */
+ptrdiff_t jsm_os_read_file(const char *path, char *text, size_t size);
+
+/* Opens a file for appending, creates it; descriptor, or -1.  And writes to one. */
+int jsm_os_open_append(const char *path);
+void jsm_os_write_fd(int fd, const char *text, size_t len);
+void jsm_os_close(int fd);
+
+/* Process id. */
+long jsm_os_pid(void);
+
+#endif

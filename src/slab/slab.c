@@ -1,0 +1,313 @@
+/* slab/slab.c - making slabs, carving them, giving back their holes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "slab/slab.h"
+
+#include <string.h>
+
+const struct jsm_span jsm_slab_none = { .head = JSM_LINK_END };
+
+enum { CLASS_IDS = 256 };
+static struct jsm_meta_pool link_pools[CLASS_IDS]; /* arrays of one class are of one size */
+
+/* One cell more than blocks: the address behind the last block may be a multiple of the size. */
+static size_t
+link_bytes(uint32_t capacity)
+{
+    return jsm_round_up((capacity + 1) * sizeof(uint16_t), (size_t)32);
+}
+
+static uint32_t
+reciprocal(size_t block_bytes, size_t n_slices)
+{
+    uint64_t unit = n_slices > 1 ? block_bytes >> JSM_SLAB_UNIT_SHIFT : block_bytes;
+
+    return (uint32_t)(((UINT64_C(1) << 32) + unit - 1) / unit);
+}
+
+static void
+write_parts(struct jsm_span *slab)
+{
+    for (uint32_t i = 1; i < slab->n_slices; i++) {
+        slab[i].back = (uint8_t)i;
+        jsm_set_kind(&slab[i], JSM_KIND_SLAB_PART);
+    }
+}
+
+bool
+jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool clean)
+{
+    uint32_t capacity = (uint32_t)((slab->n_slices << JSM_SLICE_SHIFT) / block_bytes);
+
+    /* A span from a thread's cache brings its array along; used cells there are none (S4). */
+    if (slab->link == NULL || slab->class_id != class_id) {
+        if (slab->link != NULL)
+            jsm_slab_fini(slab);
+        uint64_t *cells = jsm_meta_pool_take(&link_pools[class_id], link_bytes(capacity));
+        if (cells == NULL)
+            return false;
+        cells[0] = 0; /* the link of the pool */
+        slab->link = (uint16_t *)(void *)cells;
+    }
+    slab->recip = reciprocal(block_bytes, slab->n_slices);
+    slab->block_bytes = (uint32_t)block_bytes;
+    slab->capacity = (uint16_t)capacity;
+    slab->class_id = (uint8_t)class_id;
+    slab->wake = (uint16_t)jsm_max(1u, jsm_min(capacity / 4, (uint32_t)JSM_SLAB_WAKE_MAX));
+    slab->left = 0;
+    slab->head = JSM_LINK_END;
+    slab->carved = 0;
+    slab->purged_head = JSM_LINK_END;
+    slab->n_purged = 0;
+    slab->biased = 0;
+    slab->clean = clean;
+    slab->state = JSM_SLAB_NEW;
+    /* ORDER: relaxed; nobody else knows the slab yet. */
+    jsm_store_relaxed(&slab->remote, 0);
+    write_parts(slab);
+    jsm_set_kind(slab, JSM_KIND_SLAB);
+    return true;
+}
+
+void
+jsm_slab_fini(struct jsm_span *slab)
+{
+    jsm_meta_pool_give(&link_pools[slab->class_id], slab->link, link_bytes(slab->capacity));
+    slab->link = NULL;
+    for (uint32_t i = 1; i < slab->n_slices; i++)
+        jsm_set_kind(&slab[i], JSM_KIND_NONE);
+}
+
+/* Where in a stretch of `n` blocks the list begins: different in each process. */
+static uint32_t
+rotation(const struct jsm_span *slab, uint32_t first, uint32_t n)
+{
+    static _Atomic(uint32_t) secret;
+    /* ORDER: relaxed; threads that race here may use different secrets, any will do. */
+    uint32_t key = jsm_load_relaxed(&secret);
+
+    if (key == 0) {
+        key = (uint32_t)jsm_os_entropy() | 1;
+        /* ORDER: relaxed, as above. */
+        jsm_store_relaxed(&secret, key);
+    }
+    uint32_t mixed = ((uint32_t)((uintptr_t)slab->base >> JSM_SLICE_SHIFT) + first) * UINT32_C(0x9e3779b9) * key;
+    return (uint32_t)(((uint64_t)(mixed ^ mixed >> 15) * n) >> 32);
+}
+
+bool
+jsm_slab_carve(struct jsm_span *slab)
+{
+    uint32_t first = slab->carved, n = slab->capacity - first;
+
+    if (n == 0)
+        return false;
+    size_t start = (size_t)first * slab->block_bytes;
+    size_t stretch_end = jsm_round_down(start, (size_t)JSM_SLAB_CARVE_BYTES) + JSM_SLAB_CARVE_BYTES;
+    n = jsm_min(n, jsm_max(1u, (uint32_t)((stretch_end - start) / slab->block_bytes)));
+
+    uint32_t turn = rotation(slab, first, n);
+    uint16_t *link = slab->link + first;
+    for (uint32_t i = 0; i + 1 < n; i++)
+        link[i] = (uint16_t)(first + i + 1);
+    link[n - 1] = (uint16_t)first;            /* a ring ... */
+    uint32_t last = turn > 0 ? turn - 1 : n - 1;
+    link[last] = slab->head;                  /* ... that is opened somewhere */
+    slab->head = (uint16_t)(first + turn);
+    slab->carved = (uint16_t)(first + n);
+    return true;
+}
+
+bool
+jsm_slab_recarve(struct jsm_span *slab)
+{
+    uint32_t n = jsm_max(1u, (uint32_t)JSM_SLAB_CARVE_BYTES / slab->block_bytes);
+
+    if (slab->n_purged == 0)
+        return false;
+    for (; n > 0 && slab->n_purged > 0; n--) {
+        uint16_t i = slab->purged_head;
+        slab->purged_head = slab->link[i];
+        slab->link[i] = slab->head;
+        slab->head = i;
+        slab->n_purged--;
+    }
+    return true;
+}
+
+uint32_t
+jsm_slab_used(const struct jsm_span *slab)
+{
+    switch ((enum jsm_slab_state)slab->state) {
+    case JSM_SLAB_FULL:
+        return slab->capacity - (slab->wake - slab->left);
+    case JSM_SLAB_ACTIVE:
+        return slab->left - slab->biased;
+    default:
+        return slab->left;
+    }
+}
+
+/* ---- Holes: pages that hold only free blocks ---- */
+
+enum { PAGES_MAX = JSM_SLAB_SLICES_MAX << (JSM_SLICE_SHIFT - 12) };
+
+struct holes {
+    size_t page_bytes;
+    uint32_t n_pages;                              /* that carved blocks lie in */
+    uint16_t n_free[PAGES_MAX];                    /* free blocks that touch the page */
+    bool purge[PAGES_MAX];
+    uint64_t purged[JSM_SLAB_CAPACITY_MAX / 64];   /* blocks that will be on the purged list */
+};
+
+static uint32_t
+first_page(const struct jsm_span *slab, const struct holes *h, uint32_t i)
+{
+    return (uint32_t)((size_t)i * slab->block_bytes / h->page_bytes);
+}
+
+static uint32_t
+last_page(const struct jsm_span *slab, const struct holes *h, uint32_t i)
+{
+    return (uint32_t)(((size_t)(i + 1) * slab->block_bytes - 1) / h->page_bytes);
+}
+
+static void
+count_free(const struct jsm_span *slab, struct holes *h, uint16_t list)
+{
+    for (uint32_t i = list; i != JSM_LINK_END; i = slab->link[i])
+        for (uint32_t page = first_page(slab, h, i); page <= last_page(slab, h, i); page++)
+            h->n_free[page]++;
+}
+
+/* Carved blocks that touch a page. */
+static uint32_t
+blocks_of_page(const struct jsm_span *slab, const struct holes *h, uint32_t page)
+{
+    uint32_t first = (uint32_t)((size_t)page * h->page_bytes / slab->block_bytes);
+    uint32_t end = (uint32_t)(((size_t)(page + 1) * h->page_bytes - 1) / slab->block_bytes) + 1;
+
+    return jsm_min(end, (uint32_t)slab->carved) - first;
+}
+
+static bool
+touches_hole(const struct jsm_span *slab, const struct holes *h, uint32_t i)
+{
+    for (uint32_t page = first_page(slab, h, i); page <= last_page(slab, h, i); page++)
+        if (h->purge[page])
+            return true;
+    return false;
+}
+
+/* Moves the blocks that touch a hole from the free list to the set. */
+static void
+split_free_list(struct jsm_span *slab, struct holes *h)
+{
+    uint16_t *tail = &slab->head;
+
+    for (uint16_t i = slab->head; i != JSM_LINK_END; i = slab->link[i]) {
+        if (touches_hole(slab, h, i)) {
+            jsm_bits_set(h->purged, i, (size_t)i + 1);
+        } else {
+            *tail = i;
+            tail = &slab->link[i];
+        }
+    }
+    *tail = JSM_LINK_END;
+}
+
+/* Links the set, lowest address first, so that recarving goes page by page. */
+static void
+link_purged_list(struct jsm_span *slab, struct holes *h)
+{
+    uint16_t *tail = &slab->purged_head;
+
+    for (uint32_t i = slab->purged_head; i != JSM_LINK_END; i = slab->link[i])
+        jsm_bits_set(h->purged, i, (size_t)i + 1);
+    slab->n_purged = 0;
+    for (size_t i = 0; (i = jsm_bits_find(h->purged, i, slab->carved, true)) < slab->carved; i++) {
+        *tail = (uint16_t)i;
+        tail = &slab->link[i];
+        slab->n_purged++;
+    }
+    *tail = JSM_LINK_END;
+}
+
+size_t
+jsm_slab_purge_holes(struct jsm_span *slab)
+{
+    struct holes h;
+    size_t given_back = 0;
+
+    if (slab->head == JSM_LINK_END)
+        return 0;
+    memset(&h, 0, sizeof h);
+    h.page_bytes = jsm_os_page_bytes();
+    h.n_pages = last_page(slab, &h, slab->carved - 1u) + 1;
+    count_free(slab, &h, slab->head);
+    for (uint32_t page = 0; page < h.n_pages; page++)
+        h.purge[page] = h.n_free[page] > 0; /* those with purged blocks alone are no news */
+    count_free(slab, &h, slab->purged_head);
+    for (uint32_t page = 0; page < h.n_pages; page++)
+        h.purge[page] = h.purge[page] && h.n_free[page] == blocks_of_page(slab, &h, page);
+
+    for (uint32_t page = 0, end; page < h.n_pages; page = end + 1) {
+        for (end = page; end < h.n_pages && h.purge[end]; end++)
+            ;
+        if (end > page && jsm_os_purge(slab->base + page * h.page_bytes, (end - page) * h.page_bytes) == 0)
+            given_back += (end - page) * h.page_bytes;
+    }
+    if (given_back > 0) {
+        split_free_list(slab, &h);
+        link_purged_list(slab, &h);
+    }
+    return given_back;
+}
+
+/* ---- Checks ---- */
+
+/* Length of a list; more than `carved` if it is broken. */
+static uint32_t
+list_length(const struct jsm_span *slab, uint32_t i)
+{
+    uint32_t n = 0;
+
+    for (; i != JSM_LINK_END; i = slab->link[i])
+        if (i >= slab->carved || n++ > slab->carved)
+            return UINT16_MAX + 1u;
+    return n;
+}
+
+bool
+jsm_slab_check(const struct jsm_span *slab)
+{
+    uint32_t n_free = list_length(slab, slab->head), n_purged = list_length(slab, slab->purged_head);
+
+    return n_purged == slab->n_purged && slab->carved == jsm_slab_used(slab) + n_free + n_purged;
+}
+
+void
+jsm_slab_rebuild(struct jsm_span *slab)
+{
+    uint32_t used = 0;
+
+    /* A carve that was interrupted is seen whole or not at all: `carved` comes last in it, and
+     * cells beyond are not USED. */
+    slab->head = slab->purged_head = JSM_LINK_END;
+    slab->n_purged = 0;
+    for (uint32_t i = slab->carved; i-- > 0;) {
+        if (slab->link[i] == JSM_LINK_USED) {
+            used++;
+        } else {
+            slab->link[i] = slab->head;
+            slab->head = (uint16_t)i;
+        }
+    }
+    slab->left = used;
+    slab->biased = 0;
+    /* ORDER: relaxed; the child of fork() has one thread. */
+    jsm_store_relaxed(&slab->remote, 0);
+}

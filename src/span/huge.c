@@ -1,0 +1,151 @@
+/* span/huge.c - blocks that are mappings of their own.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "span/span.h"
+
+struct jsm_lock jsm_huge_lock = { .rank = JSM_RANK_HUGE };
+
+static struct jsm_link mappings;                            /* [lock huge] */
+static size_t huge_count, huge_bytes, huge_peak_bytes;      /* [lock huge] */
+
+static size_t
+mapped_bytes(const struct jsm_span *span)
+{
+    return jsm_round_up(span->size_bytes, jsm_os_page_bytes());
+}
+
+static void
+enter_locked(struct jsm_span *span, uint8_t *base, size_t bytes)
+{
+    span->base = base;
+    span->size_bytes = bytes;
+    span->n_slices = 0;
+    jsm_set_kind(span, JSM_KIND_HUGE);
+    jsm_list_append(&mappings, &span->all);
+    huge_count++;
+    huge_bytes += mapped_bytes(span);
+    huge_peak_bytes = jsm_max(huge_peak_bytes, huge_bytes);
+}
+
+static void
+leave_locked(struct jsm_span *span)
+{
+    jsm_list_remove(&span->all);
+    huge_count--;
+    huge_bytes -= mapped_bytes(span);
+    jsm_set_kind(span, JSM_KIND_GONE);
+}
+
+/* Counts one more mapping if there may be one. */
+static bool
+may_map(void)
+{
+    jsm_lock(&jsm_huge_lock);
+    bool may = huge_count < (size_t)jsm_option(JSM_OPT_MMAP_MAX);
+    jsm_unlock(&jsm_huge_lock);
+    return may;
+}
+
+struct jsm_span *
+jsm_huge_alloc(size_t bytes, size_t align)
+{
+    size_t mapped = jsm_round_up(bytes, jsm_os_page_bytes());
+
+    if (mapped < bytes || !may_map())
+        return NULL;
+    uint8_t *base = jsm_os_map(mapped, jsm_max(align, JSM_SLICE_BYTES));
+    if (base == NULL && jsm_span_pressure != NULL) {
+        jsm_span_pressure();
+        base = jsm_os_map(mapped, jsm_max(align, JSM_SLICE_BYTES));
+    }
+    if (base == NULL)
+        return NULL;
+    if (jsm_pagemap_prepare(base, 1) != 0) {
+        jsm_os_unmap(base, mapped);
+        return NULL;
+    }
+    struct jsm_span *span = jsm_pagemap_find(base);
+    jsm_lock(&jsm_huge_lock);
+    enter_locked(span, base, bytes);
+    jsm_unlock(&jsm_huge_lock);
+    return span;
+}
+
+void
+jsm_huge_free(struct jsm_span *span)
+{
+    size_t mapped = mapped_bytes(span);
+
+    jsm_lock(&jsm_huge_lock);
+    leave_locked(span);
+    jsm_unlock(&jsm_huge_lock);
+    if (jsm_os_unmap(span->base, mapped) != 0)
+        jsm_os_purge(span->base, mapped); /* out of mappings: at least the memory */
+}
+
+/* Moves the mapping to an aligned place of its new size; its address there, or NULL.  The
+ * descriptor of the new place is ready before anything is moved. */
+static uint8_t *
+relocate(uint8_t *base, size_t old, size_t mapped)
+{
+    uint8_t *to = jsm_os_reserve(mapped, JSM_SLICE_BYTES);
+
+    if (to == NULL)
+        return NULL;
+    if (jsm_pagemap_prepare(to, 1) == 0 && jsm_os_relocate(base, old, to, mapped))
+        return to;
+    jsm_os_unmap(to, mapped);
+    return NULL;
+}
+
+struct jsm_span *
+jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move)
+{
+    size_t old = mapped_bytes(span), mapped = jsm_round_up(bytes, jsm_os_page_bytes());
+    uint8_t *base = span->base;
+
+    if (mapped < bytes)
+        return NULL;
+    jsm_lock(&jsm_huge_lock);
+    size_t old_size_bytes = span->size_bytes;
+    leave_locked(span);
+    if (mapped != old && !jsm_os_resize(base, old, mapped)) {
+        uint8_t *to = may_move ? relocate(base, old, mapped) : NULL;
+        base = to != NULL ? to : base;
+        bytes = to != NULL ? bytes : old_size_bytes;
+    }
+    struct jsm_span *now = jsm_pagemap_find(base);
+    enter_locked(now, base, bytes);
+    jsm_unlock(&jsm_huge_lock);
+    return jsm_round_up(bytes, jsm_os_page_bytes()) == mapped ? now : NULL;
+}
+
+struct jsm_span *
+jsm_huge_around(const void *p)
+{
+    struct jsm_span *found = NULL;
+
+    jsm_lock(&jsm_huge_lock);
+    if (mappings.next != NULL) {
+        for (struct jsm_link *l = mappings.next; l != &mappings && found == NULL; l = l->next) {
+            struct jsm_span *span = jsm_list_entry(l, struct jsm_span, all);
+            if ((uintptr_t)p - (uintptr_t)span->base < mapped_bytes(span))
+                found = span;
+        }
+    }
+    jsm_unlock(&jsm_huge_lock);
+    return found;
+}
+
+void
+jsm_huge_totals(struct jsm_span_totals *totals)
+{
+    jsm_lock(&jsm_huge_lock);
+    totals->huge_count = huge_count;
+    totals->huge_bytes = huge_bytes;
+    totals->huge_peak_bytes = huge_peak_bytes;
+    jsm_unlock(&jsm_huge_lock);
+}

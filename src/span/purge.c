@@ -1,0 +1,213 @@
+/* span/purge.c - return of memory to the system.
+ *
+ * Two rules, both applied by whoever gives memory to the page heap, so no thread is needed:
+ * by amount, at once: what exceeds trim_threshold goes, oldest first; by time: what has lain
+ * unused for purge_delay goes, a bounded part at each tick.
+ *
+ * A page that is given back and wanted again costs far more than it saved.  Regret is measured:
+ * slices handed out soon after they were purged.  It raises the amount that may stay, up to
+ * what is in use, and the delay; both fall again when there is none.
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "span/span.h"
+
+enum {
+    TICK_MS = 100,
+    REGRET_MS = 2000,                                    /* what counts as soon */
+    TICK_SLICES = (1 << 20) / (1 << JSM_SLICE_SHIFT),    /* work of one tick */
+    TICK_CALLS = 8,
+    HOLD_SLICES = 32, /* given back in one go with the lock held: about 0.1 ms */
+    DELAY_SHIFT_MAX = 6
+};
+#define LIMIT_MIN_SLICES ((size_t)(16 * JSM_MIB >> JSM_SLICE_SHIFT))
+
+/* ORDER: all of this is relaxed: amounts and times to steer by, which nothing is read through. */
+static _Atomic(uint32_t) last_tick_ms, last_purge_ms, last_regret_ms;
+static _Atomic(size_t) extra_slices; /* may stay beyond the limit, by regret */
+static _Atomic(uint32_t) delay_shift;
+
+static uint32_t
+elapsed_ms(uint32_t now_ms, _Atomic(uint32_t) *since)
+{
+    /* ORDER: relaxed, see above. */
+    return now_ms - jsm_load_relaxed(since);
+}
+
+void
+jsm_purge_regret(size_t n_slices)
+{
+    uint32_t now_ms = jsm_os_now_ms();
+
+    if (elapsed_ms(now_ms, &last_purge_ms) > REGRET_MS)
+        return;
+    /* ORDER: relaxed, see above. */
+    jsm_fetch_add_relaxed(&extra_slices, n_slices);
+    if (elapsed_ms(now_ms, &last_regret_ms) > TICK_MS) {
+        /* ORDER: relaxed, see above. */
+        uint32_t shift = jsm_load_relaxed(&delay_shift);
+        jsm_store_relaxed(&delay_shift, jsm_min(shift + 1, (uint32_t)DELAY_SHIFT_MAX));
+        jsm_store_relaxed(&last_regret_ms, now_ms);
+    }
+}
+
+static size_t
+limit_slices(void)
+{
+    int64_t option = jsm_option(JSM_OPT_TRIM_THRESHOLD);
+
+    if (option != JSM_OPT_AUTO)
+        return option == JSM_OPT_UNLIMITED ? SIZE_MAX : (size_t)option >> JSM_SLICE_SHIFT;
+    /* ORDER: relaxed, see above. */
+    size_t used = jsm_load_relaxed(&jsm_used_slices);
+    size_t extra = jsm_load_relaxed(&extra_slices);
+    size_t limit = jsm_max(LIMIT_MIN_SLICES, used / 8);
+    return limit + jsm_min(extra, used);
+}
+
+size_t
+jsm_purge_limit_bytes(void)
+{
+    int64_t option = jsm_option(JSM_OPT_TRIM_THRESHOLD);
+
+    if (option != JSM_OPT_AUTO)
+        return option == JSM_OPT_UNLIMITED ? SIZE_MAX : (size_t)option;
+    return limit_slices() << JSM_SLICE_SHIFT;
+}
+
+/* Gives back up to `want` dirty slices of a span that is on no list, from its end; how many. */
+static size_t
+purge_runs(struct jsm_arena *arena, struct jsm_span *span, size_t want, size_t *calls)
+{
+    size_t first = jsm_arena_index(arena, span->base), end = first + span->n_slices, done = 0;
+
+    while (end > first && done < want) {
+        while (end > first && !jsm_bit_get(arena->dirty, end - 1))
+            end--;
+        size_t start = end;
+        while (start > first && jsm_bit_get(arena->dirty, start - 1) && done + (end - start) < want)
+            start--;
+        if (start == end)
+            break;
+        jsm_os_purge(arena->base + (start << JSM_SLICE_SHIFT), (end - start) << JSM_SLICE_SHIFT);
+        done += end - start;
+        ++*calls;
+        end = start;
+    }
+    return done;
+}
+
+/* Clears the dirty bits of what purge_runs() gave back: the last `n` dirty slices. */
+static void
+mark_purged(struct jsm_arena *arena, struct jsm_span *span, size_t n)
+{
+    size_t first = jsm_arena_index(arena, span->base);
+
+    for (size_t i = first + span->n_slices; i-- > first && n > 0;) {
+        if (jsm_bit_get(arena->dirty, i)) {
+            jsm_bits_clear(arena->dirty, i, i + 1);
+            jsm_bits_set(arena->purged, i, i + 1);
+            n--;
+        }
+    }
+}
+
+/* Gives back up to `want` slices of the span that has been free for longest, if it has been for
+ * `age_ms`.  The lock is held meanwhile, so `want` is small. */
+static size_t
+purge_oldest(struct jsm_shard *shard, size_t want, uint32_t now_ms, uint32_t age_ms, size_t *calls)
+{
+    size_t done = 0;
+
+    jsm_lock(&shard->lock);
+    struct jsm_link *oldest = jsm_list_first(&shard->by_age);
+    if (oldest != NULL) {
+        struct jsm_span *span = jsm_list_entry(oldest, struct jsm_span, all);
+        uint32_t freed_at_ms = span->freed_at_ms;
+        if (now_ms - freed_at_ms >= age_ms) {
+            struct jsm_arena *arena = jsm_arena_at(span->arena);
+            jsm_span_unlist_locked(shard, span);
+            done = purge_runs(arena, span, want, calls);
+            mark_purged(arena, span, done);
+            jsm_span_list_locked(shard, span, freed_at_ms);
+        }
+    }
+    jsm_unlock(&shard->lock);
+    if (done > 0) {
+        /* ORDER: relaxed, see above. */
+        jsm_fetch_add_relaxed(&jsm_purged_slices, done);
+        jsm_store_relaxed(&last_purge_ms, now_ms);
+    }
+    return done;
+}
+
+/* Gives back up to `want` slices that are at least `age_ms` old, of all shards. */
+static size_t
+purge(size_t want, uint32_t age_ms, size_t max_calls)
+{
+    uint32_t now_ms = jsm_os_now_ms();
+    size_t done = 0, calls = 0;
+
+    for (unsigned i = 0; i < jsm_shard_count(); i++) {
+        size_t n;
+        while (done < want && calls < max_calls &&
+               (n = purge_oldest(&jsm_shards[i], jsm_min(want - done, (size_t)HOLD_SLICES), now_ms, age_ms, &calls)) > 0)
+            done += n;
+    }
+    /* ORDER: relaxed; a statistic. */
+    jsm_fetch_add_relaxed(&jsm_purge_calls, calls);
+    return done;
+}
+
+static void
+tick(uint32_t now_ms)
+{
+    int64_t delay_ms = jsm_option(JSM_OPT_PURGE_DELAY);
+    /* ORDER: relaxed, see above. */
+    uint32_t shift = jsm_load_relaxed(&delay_shift);
+
+    if (elapsed_ms(now_ms, &last_regret_ms) > REGRET_MS) {
+        /* ORDER: relaxed, see above. */
+        size_t extra = jsm_load_relaxed(&extra_slices);
+        jsm_store_relaxed(&extra_slices, extra - extra / 8);
+        if (shift > 0) {
+            jsm_store_relaxed(&delay_shift, shift - 1);
+            jsm_store_relaxed(&last_regret_ms, now_ms); /* not all at once */
+        }
+    }
+    if (delay_ms != JSM_OPT_UNLIMITED)
+        purge(TICK_SLICES, (uint32_t)delay_ms << shift, TICK_CALLS);
+}
+
+void
+jsm_purge_balance(void)
+{
+    /* ORDER: relaxed, see above. */
+    size_t dirty = jsm_load_relaxed(&jsm_dirty_slices);
+    size_t limit = limit_slices();
+
+    if (jsm_unlikely(dirty > limit)) {
+        /* A little more than what is too much, so that the next free does not come here again. */
+        size_t slack = jsm_min(limit / 16, (size_t)TICK_SLICES);
+        purge(dirty - limit + slack, 0, SIZE_MAX);
+    }
+    uint32_t now_ms = jsm_os_now_ms();
+    if (elapsed_ms(now_ms, &last_tick_ms) >= TICK_MS || jsm_option(JSM_OPT_PURGE_DELAY) == 0) {
+        /* ORDER: relaxed, see above. */
+        jsm_store_relaxed(&last_tick_ms, now_ms);
+        tick(now_ms);
+    }
+}
+
+size_t
+jsm_purge_all(size_t keep_bytes)
+{
+    size_t keep = keep_bytes >> JSM_SLICE_SHIFT;
+    /* ORDER: relaxed, see above. */
+    size_t dirty = jsm_load_relaxed(&jsm_dirty_slices);
+
+    if (dirty <= keep)
+        return 0;
+    return purge(dirty - keep, 0, SIZE_MAX) << JSM_SLICE_SHIFT;
+}

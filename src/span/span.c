@@ -1,0 +1,438 @@
+/* span/span.c - the page heap: best fit, splitting, immediate coalescing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "span/span.h"
+
+#define SHARD { .lock = { .rank = JSM_RANK_SHARD } }
+struct jsm_shard jsm_shards[JSM_SHARDS_MAX] = {
+    SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD,
+    SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD
+};
+
+void (*jsm_span_pressure)(void);
+
+_Atomic(size_t) jsm_used_slices, jsm_dirty_slices, jsm_purged_slices, jsm_purge_calls;
+
+unsigned
+jsm_shard_count(void)
+{
+    static _Atomic(uint32_t) count;
+    /* ORDER: relaxed; all threads that find 0 compute the same. */
+    unsigned n = jsm_load_relaxed(&count);
+
+    if (n == 0) {
+        int64_t option = jsm_option(JSM_OPT_ARENA_MAX);
+        unsigned cpus = jsm_os_cpus();
+        n = cpus <= 4 ? 1 : jsm_min(cpus / 4 + 1, (unsigned)JSM_SHARDS_MAX);
+        if (option > 0)
+            n = jsm_min((unsigned)option, (unsigned)JSM_SHARDS_MAX);
+        /* ORDER: relaxed, as above. */
+        jsm_store_relaxed(&count, n);
+    }
+    return n;
+}
+
+static size_t
+bin_of(size_t n_slices)
+{
+    if (n_slices <= JSM_BINS_EXACT)
+        return n_slices - 1;
+    unsigned top = jsm_log2(n_slices);
+    return JSM_BINS_EXACT + (size_t)(top - 6) * 8 + ((n_slices >> (top - 3)) & 7);
+}
+
+static struct jsm_shard *
+shard_of(const struct jsm_arena *arena)
+{
+    return &jsm_shards[arena->shard];
+}
+
+static struct jsm_span *
+span_of_link(struct jsm_link *link)
+{
+    return jsm_list_entry(link, struct jsm_span, queue);
+}
+
+static void
+count(_Atomic(size_t) *counter, size_t more, size_t less)
+{
+    /* ORDER: relaxed; an amount to steer by, nothing is read because of it. */
+    jsm_fetch_add_relaxed(counter, more - less);
+}
+
+/* ---- Lists of free spans ---- */
+
+static void
+bin_insert(struct jsm_shard *shard, struct jsm_span *span)
+{
+    size_t bin = bin_of(span->n_slices), dirty = span->dirty_slices != 0;
+
+    jsm_list_append(&shard->bins[dirty][bin], &span->queue);
+    shard->filled[dirty][bin / 64] |= UINT64_C(1) << (bin % 64);
+    if (dirty)
+        jsm_list_append(&shard->by_age, &span->all);
+    count(&jsm_dirty_slices, span->dirty_slices, 0);
+}
+
+void
+jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
+{
+    size_t bin = bin_of(span->n_slices), dirty = span->dirty_slices != 0;
+
+    jsm_assert(jsm_kind(span) == JSM_KIND_FREE);
+    jsm_list_remove(&span->queue);
+    if (jsm_list_is_empty(&shard->bins[dirty][bin]))
+        shard->filled[dirty][bin / 64] &= ~(UINT64_C(1) << (bin % 64));
+    if (dirty)
+        jsm_list_remove(&span->all);
+    count(&jsm_dirty_slices, 0, span->dirty_slices);
+    jsm_set_kind(&span[span->n_slices - 1], JSM_KIND_NONE);
+    jsm_set_kind(span, JSM_KIND_BUSY);
+}
+
+/* Writes the descriptors of a free span at slice `index` and lists it. */
+static void
+list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_t n, uint32_t freed_at_ms)
+{
+    struct jsm_span *span = jsm_pagemap_find(arena->base + (index << JSM_SLICE_SHIFT));
+    struct jsm_span *tail = span + n - 1;
+
+    span->base = arena->base + (index << JSM_SLICE_SHIFT);
+    span->arena = tail->arena = arena->id;
+    span->n_slices = tail->n_slices = (uint32_t)n;
+    span->dirty_slices = (uint32_t)jsm_bits_count(arena->dirty, index, index + n);
+    span->freed_at_ms = freed_at_ms;
+    if (n > 1)
+        jsm_set_kind(tail, JSM_KIND_FREE_TAIL);
+    jsm_set_kind(span, JSM_KIND_FREE);
+    bin_insert(shard, span);
+}
+
+void
+jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t freed_at_ms)
+{
+    struct jsm_arena *arena = jsm_arena_at(span->arena);
+    size_t index = jsm_arena_index(arena, span->base), n = span->n_slices;
+
+    jsm_set_kind(span, JSM_KIND_NONE);
+    if (index + n < arena->frontier && jsm_kind(span + n) == JSM_KIND_FREE) {
+        struct jsm_span *right = span + n;
+        jsm_span_unlist_locked(shard, right);
+        jsm_set_kind(right, JSM_KIND_NONE);
+        n += right->n_slices;
+    }
+    if (index > 0 && (jsm_kind(span - 1) == JSM_KIND_FREE || jsm_kind(span - 1) == JSM_KIND_FREE_TAIL)) {
+        struct jsm_span *left = span - span[-1].n_slices;
+        jsm_span_unlist_locked(shard, left);
+        jsm_set_kind(left, JSM_KIND_NONE);
+        index -= left->n_slices;
+        n += left->n_slices;
+    }
+    list_range(shard, arena, index, n, freed_at_ms);
+}
+
+/* ---- Finding a span ---- */
+
+/* The shortest span of at least `n` slices in one bin, the least recently used of equals. */
+static struct jsm_span *
+bin_best(struct jsm_link *bin, size_t n)
+{
+    struct jsm_span *best = NULL;
+
+    for (struct jsm_link *l = bin->next; l != bin && l != NULL; l = l->next) {
+        struct jsm_span *span = span_of_link(l);
+        if (span->n_slices >= n && (best == NULL || span->n_slices < best->n_slices))
+            best = span;
+        if (best != NULL && best->n_slices == n)
+            break;
+    }
+    return best;
+}
+
+static struct jsm_span *
+half_best(struct jsm_shard *shard, size_t dirty, size_t n)
+{
+    size_t bin = bin_of(n);
+    struct jsm_span *best = NULL;
+
+    while (best == NULL) {
+        bin = jsm_bits_find(shard->filled[dirty], bin, JSM_BINS, true);
+        if (bin == JSM_BINS)
+            return NULL;
+        best = bin_best(&shard->bins[dirty][bin], n);
+        bin++;
+    }
+    return best;
+}
+
+/* Best fit; of equals a dirty one, or a clean one if that is wanted. */
+static struct jsm_span *
+best_fit(struct jsm_shard *shard, size_t n, bool want_clean)
+{
+    struct jsm_span *first = half_best(shard, !want_clean, n);
+    struct jsm_span *second = half_best(shard, want_clean, n);
+
+    if (first == NULL || second == NULL)
+        return first != NULL ? first : second;
+    return second->n_slices < first->n_slices ? second : first;
+}
+
+/* ---- Handing out ---- */
+
+/* Makes [index, index + n) of the arena a BUSY span. */
+static struct jsm_span *
+hand_out(struct jsm_arena *arena, size_t index, size_t n, bool *clean)
+{
+    struct jsm_span *span = jsm_pagemap_find(arena->base + (index << JSM_SLICE_SHIFT));
+    size_t purged = jsm_bits_count(arena->purged, index, index + n);
+
+    *clean = jsm_bits_count(arena->dirty, index, index + n) == 0;
+    jsm_bits_set(arena->dirty, index, index + n);
+    if (purged != 0) {
+        jsm_bits_clear(arena->purged, index, index + n);
+        jsm_purge_regret(purged);
+    }
+    span->base = arena->base + (index << JSM_SLICE_SHIFT);
+    span->arena = arena->id;
+    span->n_slices = (uint32_t)n;
+    jsm_set_kind(span, JSM_KIND_BUSY);
+    count(&jsm_used_slices, n, 0);
+    return span;
+}
+
+static struct jsm_span *
+alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, bool want_clean, bool *clean)
+{
+    struct jsm_span *span = best_fit(shard, n + align - 1, want_clean);
+
+    if (span == NULL)
+        return NULL;
+    struct jsm_arena *arena = jsm_arena_at(span->arena);
+    size_t index = jsm_arena_index(arena, span->base), length = span->n_slices;
+    uintptr_t slice = (uintptr_t)span->base >> JSM_SLICE_SHIFT;
+    size_t skip = jsm_round_up(slice, align) - slice;
+    uint32_t freed_at_ms = span->freed_at_ms;
+
+    jsm_span_unlist_locked(shard, span);
+    jsm_set_kind(span, JSM_KIND_NONE);
+    if (skip > 0)
+        list_range(shard, arena, index, skip, freed_at_ms);
+    if (length > skip + n)
+        list_range(shard, arena, index + skip + n, length - skip - n, freed_at_ms);
+    return hand_out(arena, index + skip, n, clean);
+}
+
+static struct jsm_span *
+alloc_from_frontier(struct jsm_shard *shard, size_t n, size_t align, bool *clean)
+{
+    for (struct jsm_arena *arena = shard->arenas; arena != NULL; arena = arena->next) {
+        uintptr_t slice = ((uintptr_t)arena->base >> JSM_SLICE_SHIFT) + arena->frontier;
+        size_t skip = jsm_round_up(slice, align) - slice, index = arena->frontier;
+        if (jsm_arena_extend(arena, skip + n) == NULL)
+            continue;
+        struct jsm_span *span = hand_out(arena, index + skip, n, clean);
+        if (skip > 0) { /* joins a free span that ended at the frontier (P2) */
+            struct jsm_span *gap = span - skip;
+            gap->base = arena->base + (index << JSM_SLICE_SHIFT);
+            gap->arena = arena->id;
+            gap->n_slices = (uint32_t)skip;
+            jsm_span_list_locked(shard, gap, jsm_os_now_ms());
+        }
+        return span;
+    }
+    return NULL;
+}
+
+/* One attempt: own bins, bins of the other shards, own frontiers, a new arena. */
+static struct jsm_span *
+alloc_once(unsigned shard_id, size_t n, size_t align, bool want_clean, bool *clean)
+{
+    struct jsm_span *span = NULL;
+    unsigned n_shards = jsm_shard_count();
+
+    for (unsigned i = 0; span == NULL && i < n_shards; i++) {
+        struct jsm_shard *other = &jsm_shards[(shard_id + i) % n_shards];
+        jsm_lock(&other->lock);
+        span = alloc_from_bins(other, n, align, want_clean, clean);
+        if (span == NULL && i == 0)
+            span = alloc_from_frontier(other, n, align, clean);
+        jsm_unlock(&other->lock);
+    }
+    if (span != NULL)
+        return span;
+    struct jsm_shard *shard = &jsm_shards[shard_id % n_shards];
+    jsm_lock(&shard->lock);
+    struct jsm_arena *arena = jsm_arena_new(n + align - 1, shard_id % n_shards, shard->arenas);
+    if (arena != NULL) {
+        shard->arenas = arena;
+        span = alloc_from_frontier(shard, n, align, clean);
+    }
+    jsm_unlock(&shard->lock);
+    return span;
+}
+
+struct jsm_span *
+jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, bool want_clean, bool *clean)
+{
+    if (n_slices > UINT32_MAX / 2 || align_slices > UINT32_MAX / 2)
+        return NULL;
+    struct jsm_span *span = alloc_once(shard, n_slices, align_slices, want_clean, clean);
+    if (span == NULL && jsm_span_pressure != NULL) {
+        jsm_span_pressure();
+        span = alloc_once(shard, n_slices, align_slices, want_clean, clean);
+    }
+    return span;
+}
+
+/* ---- Taking back ---- */
+
+void
+jsm_span_free(struct jsm_span *span)
+{
+    struct jsm_shard *shard = shard_of(jsm_arena_at(span->arena));
+    uint32_t now_ms = jsm_os_now_ms();
+
+    jsm_lock(&shard->lock);
+    count(&jsm_used_slices, 0, span->n_slices);
+    jsm_span_list_locked(shard, span, now_ms);
+    jsm_unlock(&shard->lock);
+    jsm_purge_balance();
+}
+
+void
+jsm_span_shrink(struct jsm_span *span, size_t n_slices)
+{
+    struct jsm_arena *arena = jsm_arena_at(span->arena);
+    struct jsm_span *rest = span + n_slices;
+
+    jsm_assert(n_slices > 0 && n_slices < span->n_slices);
+    rest->base = span->base + (n_slices << JSM_SLICE_SHIFT);
+    rest->arena = arena->id;
+    rest->n_slices = (uint32_t)(span->n_slices - n_slices);
+    span->n_slices = (uint32_t)n_slices;
+    jsm_set_kind(rest, JSM_KIND_BUSY);
+    jsm_span_free(rest);
+}
+
+static bool
+grow_locked(struct jsm_shard *shard, struct jsm_arena *arena, struct jsm_span *span, size_t n_slices)
+{
+    size_t index = jsm_arena_index(arena, span->base);
+    size_t old = span->n_slices, end = index + old;
+    bool clean;
+
+    if (end < arena->frontier && jsm_kind(span + old) == JSM_KIND_FREE) {
+        struct jsm_span *right = span + old;
+        size_t length = right->n_slices, missing = jsm_min(n_slices - old, length);
+        /* Take it only if that is enough, or the frontier behind it can give the rest. */
+        if (missing < n_slices - old &&
+            (end + length != arena->frontier || jsm_arena_room(arena) < n_slices - old - length))
+            return false;
+        uint32_t freed_at_ms = right->freed_at_ms;
+        jsm_span_unlist_locked(shard, right);
+        jsm_set_kind(right, JSM_KIND_NONE);
+        if (length > missing)
+            list_range(shard, arena, end + missing, length - missing, freed_at_ms);
+        hand_out(arena, end, missing, &clean);
+        jsm_set_kind(span + old, JSM_KIND_NONE);
+        span->n_slices += (uint32_t)missing;
+        end += missing;
+    }
+    if (span->n_slices < n_slices) {
+        size_t missing = n_slices - span->n_slices;
+        if (end != arena->frontier || jsm_arena_extend(arena, missing) == NULL)
+            return false;
+        hand_out(arena, end, missing, &clean);
+        jsm_set_kind(span + span->n_slices, JSM_KIND_NONE);
+        span->n_slices = (uint32_t)n_slices;
+    }
+    return true;
+}
+
+bool
+jsm_span_grow(struct jsm_span *span, size_t n_slices)
+{
+    struct jsm_arena *arena = jsm_arena_at(span->arena);
+    struct jsm_shard *shard = shard_of(arena);
+
+    jsm_lock(&shard->lock);
+    bool grown = grow_locked(shard, arena, span, n_slices);
+    jsm_unlock(&shard->lock);
+    return grown;
+}
+
+/* ---- Looking ---- */
+
+struct jsm_span *
+jsm_span_around(const void *p)
+{
+    for (unsigned i = 0; i < jsm_arena_count(); i++) {
+        struct jsm_arena *arena = jsm_arena_at(i);
+        if ((uintptr_t)p - (uintptr_t)arena->base >= (size_t)arena->n_slices << JSM_SLICE_SHIFT)
+            continue;
+        struct jsm_span *slice = jsm_pagemap_find(p);
+        for (size_t index = jsm_arena_index(arena, p), back = 0; back <= index; back++, slice--) {
+            enum jsm_kind kind = jsm_kind(slice);
+            if (kind == JSM_KIND_SLAB || kind == JSM_KIND_LARGE)
+                return slice->n_slices > back ? slice : NULL;
+            if (kind != JSM_KIND_NONE && kind != JSM_KIND_SLAB_PART)
+                return NULL;
+        }
+        return NULL;
+    }
+    return jsm_huge_around(p);
+}
+
+void
+jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg)
+{
+    for (unsigned i = 0; i < jsm_arena_count(); i++) {
+        struct jsm_arena *arena = jsm_arena_at(i);
+        struct jsm_span *first = jsm_pagemap_find(arena->base);
+        for (size_t index = 0; index < arena->frontier;) {
+            enum jsm_kind kind = jsm_kind(first + index);
+            size_t step = kind == JSM_KIND_NONE ? 1 : first[index].n_slices;
+            if (kind == JSM_KIND_SLAB || kind == JSM_KIND_LARGE || kind == JSM_KIND_CACHED)
+                visit(first + index, arg);
+            index += step > 0 ? step : 1;
+        }
+    }
+}
+
+void
+jsm_span_totals(struct jsm_span_totals *totals)
+{
+    size_t below_frontiers = 0;
+
+    for (unsigned i = 0; i < jsm_arena_count(); i++) {
+        struct jsm_arena *arena = jsm_arena_at(i);
+        struct jsm_shard *shard = shard_of(arena);
+        jsm_lock(&shard->lock);
+        below_frontiers += arena->frontier;
+        jsm_unlock(&shard->lock);
+    }
+    /* ORDER: relaxed, these four; statistics that may be a moment apart. */
+    totals->used_slices = jsm_load_relaxed(&jsm_used_slices);
+    totals->dirty_slices = jsm_load_relaxed(&jsm_dirty_slices);
+    totals->purged_bytes = jsm_load_relaxed(&jsm_purged_slices) << JSM_SLICE_SHIFT;
+    totals->purge_calls = jsm_load_relaxed(&jsm_purge_calls);
+    size_t known = totals->used_slices + totals->dirty_slices;
+    totals->clean_slices = below_frontiers > known ? below_frontiers - known : 0;
+}
+
+void
+jsm_shards_lock(void)
+{
+    for (unsigned i = 0; i < JSM_SHARDS_MAX; i++)
+        jsm_lock(&jsm_shards[i].lock);
+}
+
+void
+jsm_shards_unlock(void)
+{
+    for (unsigned i = JSM_SHARDS_MAX; i-- > 0;)
+        jsm_unlock(&jsm_shards[i].lock);
+}

@@ -1,0 +1,124 @@
+/* span/span.h - facade of the page heap: runs of slices, handed out and taken back.
+ *
+ * Invariants, under the lock of the shard that an arena belongs to:
+ *   P1  the slices below an arena's frontier are partitioned into spans
+ *   P2  no two free spans are neighbours (coalescing is immediate)
+ *   P3  a free span is in the bin of its length, in the half of its cleanliness, and, if any of
+ *       its slices is dirty, on the shard's list by age
+ *   P4  the first descriptor of a free span has kind FREE, the last of two or more FREE_TAIL, and
+ *       both its length; all other descriptors of spans that are not slabs have kind NONE
+ *   P5  dirty_slices of a free span is the number of its slices whose dirty bit is set
+ *
+ * May include: base, os, rt, addr, arena.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_SPAN_H
+#define JSM_SPAN_H
+
+#include "addr/addr.h"
+#include "arena/arena.h"
+#include "base/base.h"
+#include "os/os.h"
+#include "rt/rt.h"
+
+enum {
+    JSM_SHARDS_MAX = 16,
+    JSM_BINS_EXACT = 64,                      /* one bin for each length up to here */
+    JSM_BINS = JSM_BINS_EXACT + 11 * 8,       /* then eight for each doubling */
+    JSM_BIN_WORDS = (JSM_BINS + 63) / 64
+};
+
+struct jsm_shard {
+    _Alignas(JSM_CACHE_LINE) struct jsm_lock lock;
+    struct jsm_arena *arenas;                   /* newest first */
+    uint64_t filled[2][JSM_BIN_WORDS];          /* which bins hold spans; [1] dirty ones */
+    struct jsm_link bins[2][JSM_BINS];          /* least recently used first */
+    struct jsm_link by_age;                     /* spans with dirty slices, oldest first */
+};
+
+extern struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
+
+/* How many shards are in use; a thread picks one. */
+unsigned jsm_shard_count(void);
+
+/* A span of `n_slices`, aligned to `align_slices` (a power of two), of kind BUSY; NULL if there
+ * is no memory.  `*clean` says whether all of it reads as zero; with `want_clean` that is
+ * preferred among spans that fit equally well. */
+struct jsm_span *jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, bool want_clean, bool *clean);
+
+/* Takes back a span that jsm_span_alloc() gave, whatever its kind is now. */
+void jsm_span_free(struct jsm_span *span);
+
+/* Grows a span in place, taking the free spans behind it one after the other; whether it is
+ * `n_slices` long now.  Or shrinks it. */
+bool jsm_span_grow(struct jsm_span *span, size_t n_slices);
+void jsm_span_shrink(struct jsm_span *span, size_t n_slices);
+
+/* The span of blocks whose memory `p` lies in, also in its middle; NULL if there is none.
+ * Slow; for reports. */
+struct jsm_span *jsm_span_around(const void *p);
+
+/* Checks P1 to P5 of all shards; the number of faults.  Each is reported by `fault`. */
+size_t jsm_span_check(void (*fault)(const char *what, const void *where));
+
+/* Calls `visit` for each span that is a slab or a large block in any arena.  The program has
+ * one thread, or all shards are locked, or the answer may be out of date. */
+void jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
+
+/* Takes and leaves the locks of all shards, in order; for fork(). */
+void jsm_shards_lock(void);
+void jsm_shards_unlock(void);
+
+/* ---- Return of memory: span/purge.c ---- */
+
+/* Gives back what exceeds trim_threshold, and by time what exceeds purge_delay.  Called after
+ * each return of a span; bounded work. */
+void jsm_purge_balance(void);
+
+/* Gives back the memory of all free spans, but for `keep_bytes`; bytes given back. */
+size_t jsm_purge_all(size_t keep_bytes);
+
+/* The page heap handed out slices whose memory had been given back not long ago. */
+void jsm_purge_regret(size_t n_slices);
+
+/* Bytes of free memory that may stay resident now: trim_threshold. */
+size_t jsm_purge_limit_bytes(void);
+
+/* Takes a free span out of its lists, and puts one in (joining its neighbours); the caller
+ * holds the shard's lock. */
+void jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span);
+void jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t freed_at_ms);
+
+/* ---- Direct mappings: span/huge.c ---- */
+
+/* A block of its own mapping; NULL if there is no memory or mmap_max is reached. */
+struct jsm_span *jsm_huge_alloc(size_t bytes, size_t align);
+void jsm_huge_free(struct jsm_span *span);
+
+/* Grows or shrinks it, with `may_move` elsewhere; its descriptor now, or NULL. */
+struct jsm_span *jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move);
+
+/* The direct mapping around `p`, or NULL. */
+struct jsm_span *jsm_huge_around(const void *p);
+
+extern struct jsm_lock jsm_huge_lock;
+
+/* ---- Upcall: gives back what threads cache; set once by the layer that knows them. ---- */
+extern void (*jsm_span_pressure)(void);
+
+/* ---- Statistics ---- */
+
+struct jsm_span_totals {
+    size_t used_slices;   /* in spans that are not free */
+    size_t dirty_slices;  /* free and possibly resident */
+    size_t clean_slices;  /* free, not resident, below a frontier */
+    size_t huge_count, huge_bytes, huge_peak_bytes;
+    size_t purged_bytes, purge_calls;
+};
+
+void jsm_span_totals(struct jsm_span_totals *totals); /* all but the direct mappings */
+void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
+
+extern _Atomic(size_t) jsm_used_slices, jsm_dirty_slices, jsm_purged_slices, jsm_purge_calls;
+
+#endif

@@ -1,0 +1,190 @@
+/* tcache/slow.c - what the fast paths do not do.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "tcache/tcache.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- The fallback theap: for threads that have none, because they are ending or because there
+ * was no memory for one.  It has no thread, so nobody frees into it the fast way. ---- */
+
+struct jsm_lock jsm_fallback_lock = { .rank = JSM_RANK_FALLBACK };
+struct jsm_theap jsm_fallback_theap;
+
+/* The theap to allocate from; leave() after use. */
+static struct jsm_theap *
+enter(void)
+{
+    struct jsm_theap *th = jsm_theap_get();
+
+    if (jsm_likely(th != NULL))
+        return th;
+    jsm_lock(&jsm_fallback_lock);
+    th = &jsm_fallback_theap;
+    if (th->heap == NULL) {
+        jsm_theap_open(th, &jsm_heap_default, 0);
+        /* ORDER: relaxed; it is no thread and does not count as one. */
+        jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
+        th->thread_id = 0;
+    }
+    return th;
+}
+
+static void
+leave(struct jsm_theap *th)
+{
+    if (jsm_unlikely(th == &jsm_fallback_theap))
+        jsm_unlock(&jsm_fallback_lock);
+}
+
+/* ---- Option perturb ---- */
+
+static void
+fill_new(void *p, size_t bytes)
+{
+    int byte = (int)jsm_option(JSM_OPT_PERTURB);
+
+    if (byte != 0)
+        memset(p, byte ^ 0xff, bytes);
+}
+
+/* ---- Allocating ---- */
+
+static void *
+alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, bool zero)
+{
+    struct jsm_span *slab = th->active[c];
+    bool fresh = false;
+    void *p = slab->head != JSM_LINK_END ? jsm_slab_pop(slab) : jsm_theap_refill(th, c, &fresh);
+
+    if (jsm_unlikely(p == NULL))
+        return NULL;
+    if (zero) {
+        if (!fresh)
+            memset(p, 0, bytes);
+    } else if (jsm_unlikely(th->slow)) {
+        fill_new(p, bytes);
+    }
+    return p;
+}
+
+static void *
+out_of_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *
+jsm_malloc_slow(size_t bytes, bool zero)
+{
+    if (jsm_unlikely(bytes > PTRDIFF_MAX))
+        return out_of_memory();
+    struct jsm_theap *th = enter();
+    void *p;
+
+    if (jsm_unlikely(bytes == 0 && jsm_option(JSM_OPT_ZERO_SIZE) != 0)) {
+        leave(th);
+        return NULL;
+    }
+    if (bytes <= (size_t)jsm_option(JSM_OPT_SLAB_MAX)) {
+        p = alloc_in_class(th, jsm_class_of(bytes), bytes, zero);
+    } else {
+        p = jsm_large_alloc(th, bytes, JSM_MAX_ALIGN, zero);
+        if (p != NULL && !zero && jsm_unlikely(th->slow))
+            fill_new(p, bytes);
+    }
+    leave(th);
+    return jsm_likely(p != NULL) ? p : out_of_memory();
+}
+
+void *
+jsm_malloc_medium(size_t bytes)
+{
+    if (jsm_likely(bytes <= JSM_CLASS_MAX_BYTES)) {
+        struct jsm_theap *th = jsm_theap_tls;
+        struct jsm_span *slab = th->active[jsm_class_of(bytes)];
+        if (jsm_likely(slab->head != JSM_LINK_END) && jsm_likely(!th->slow))
+            return jsm_slab_pop(slab);
+    }
+    return jsm_malloc_slow(bytes, false);
+}
+
+void *
+jsm_malloc_aligned(size_t align, size_t bytes)
+{
+    if (align <= 8 || (align <= JSM_MAX_ALIGN && bytes > 8))
+        return jsm_malloc_fast(bytes);
+    if (jsm_unlikely(bytes > PTRDIFF_MAX || align > PTRDIFF_MAX))
+        return out_of_memory();
+    unsigned c = jsm_class_of_aligned(bytes, align);
+    struct jsm_theap *th = enter();
+    void *p;
+
+    if (c < JSM_CLASSES && jsm_class_bytes[c] <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
+        p = alloc_in_class(th, c, bytes, false);
+    else
+        p = jsm_large_alloc(th, jsm_max(bytes, (size_t)1), align, false);
+    leave(th);
+    return jsm_likely(p != NULL) ? p : out_of_memory();
+}
+
+/* ---- Freeing ---- */
+
+bool
+jsm_block_expect(const char *function, const void *p, struct jsm_block *block)
+{
+    jsm_block_find(p, block);
+    if (jsm_likely(block->found == JSM_FOUND_BLOCK))
+        return true;
+    jsm_misuse(function, p, block);
+    return false;
+}
+
+void
+jsm_free_found(const struct jsm_block *block)
+{
+    int saved_errno = errno;
+    struct jsm_theap *th = jsm_theap_get();
+    int byte = (int)jsm_option(JSM_OPT_PERTURB);
+
+    if (byte != 0)
+        memset(block->start, byte, block->bytes);
+    jsm_block_free(th, block);
+    errno = saved_errno;
+}
+
+JSM_NOINLINE static void
+free_rare(void *p)
+{
+    struct jsm_block block;
+
+    if (jsm_block_expect("free", p, &block))
+        jsm_free_found(&block);
+}
+
+void
+jsm_free_slow(void *p)
+{
+    struct jsm_span *slab = jsm_pagemap_find(p);
+    struct jsm_theap *th = jsm_theap_tls;
+    uint32_t i;
+
+    if (p == NULL)
+        return;
+    /* Blocks of slabs of several slices, and those of other threads, are no rarity. */
+    if (jsm_likely(slab != NULL) && jsm_likely(th->thread_id != 0) && jsm_likely(!th->slow)) {
+        if (jsm_kind(slab) == JSM_KIND_SLAB_PART)
+            slab -= slab->back;
+        if (jsm_likely(jsm_kind(slab) == JSM_KIND_SLAB) && jsm_likely(jsm_slab_index(slab, p, &i)) &&
+            jsm_likely(slab->link[i] == JSM_LINK_USED)) {
+            jsm_free_in_slab(th, slab, i);
+            return;
+        }
+    }
+    free_rare(p);
+}

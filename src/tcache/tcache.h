@@ -1,0 +1,109 @@
+/* tcache/tcache.h - facade of the thread layer: the thread's theap and the fast paths.
+ *
+ * The thread-local pointer leads to one of
+ *   jsm_theap_empty   a constant: the thread has not allocated yet
+ *   a theap           of this thread alone
+ *   jsm_theap_gone    a constant: the thread is ending and has given its theap back
+ * In both constants every slab is jsm_slab_none, so the fast path needs no test for them.
+ *
+ * May include: base, os, rt, addr, arena, span, slab, class, heap.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_TCACHE_H
+#define JSM_TCACHE_H
+
+#include "addr/addr.h"
+#include "base/base.h"
+#include "class/class.h"
+#include "heap/heap.h"
+#include "os/os.h"
+#include "rt/rt.h"
+#include "slab/slab.h"
+
+extern _Thread_local struct jsm_theap *jsm_theap_tls;
+extern const struct jsm_theap jsm_theap_empty, jsm_theap_gone;
+
+/* ---- Slow paths; all take any argument ---- */
+
+/* A block of `bytes`, NULL and ENOMEM if there is none; zeroed if asked. */
+void *jsm_malloc_slow(size_t bytes, bool zero);
+
+/* For sizes above JSM_DIRECT_MAX, those of slabs without a lock. */
+void *jsm_malloc_medium(size_t bytes);
+
+/* A block aligned to `align`, a power of two; the size is what malloc takes. */
+void *jsm_malloc_aligned(size_t align, size_t bytes);
+
+/* Frees what the fast path does not: other threads' blocks, large ones, and finds misuse. */
+void jsm_free_slow(void *p);
+
+/* Finds the live block at `p`, or reports misuse in the name of `function`: false, if the
+ * program goes on nevertheless. */
+bool jsm_block_expect(const char *function, const void *p, struct jsm_block *block);
+
+/* Frees a block that was found. */
+void jsm_free_found(const struct jsm_block *block);
+
+/* ---- Fast paths ---- */
+
+JSM_INLINE void *
+jsm_malloc_fast(size_t bytes)
+{
+    if (jsm_unlikely(bytes > JSM_DIRECT_MAX))
+        return jsm_malloc_medium(bytes);
+    struct jsm_span *slab = jsm_theap_tls->direct[(bytes + 7) >> JSM_DIRECT_SHIFT];
+    uint32_t i = slab->head;
+    if (jsm_unlikely(i == JSM_LINK_END))
+        return jsm_malloc_slow(bytes, false);
+    return jsm_slab_take(slab, i);
+}
+
+JSM_INLINE void
+jsm_free_fast(void *p)
+{
+    struct jsm_span *slab = jsm_pagemap_find(p);
+
+    /* ORDER: relaxed; see set_owner() in heap/theap.c. */
+    if (jsm_unlikely(slab == NULL) || jsm_unlikely(!jsm_os_is_thread(jsm_load_relaxed(&slab->owner)))) {
+        jsm_free_slow(p);
+        return;
+    }
+    /* The slab has one slice: exact division of the offset, by multiplication. */
+    uint32_t recip = slab->recip;
+    uint64_t product = (uint64_t)(uint16_t)(uintptr_t)p * recip;
+    if (jsm_unlikely((uint32_t)product >= recip)) {
+        jsm_free_slow(p); /* will find what is wrong */
+        return;
+    }
+    uint64_t i = product >> 32;
+    uint16_t *cell = &slab->link[i];
+    if (jsm_unlikely(*cell != JSM_LINK_USED)) {
+        jsm_free_slow(p);
+        return;
+    }
+    *cell = slab->head;
+    slab->head = (uint16_t)i;
+    if (jsm_unlikely(--slab->left == 0))
+        jsm_theap_event(slab);
+}
+
+/* ---- The thread ---- */
+
+extern struct jsm_lock jsm_fallback_lock;
+extern struct jsm_theap jsm_fallback_theap; /* [lock fallback] */
+
+/* The theap of this thread, made if it has none; NULL if it cannot have one. */
+struct jsm_theap *jsm_theap_get(void);
+
+/* The same, but not made. */
+struct jsm_theap *jsm_theap_peek(void);
+
+/* Gives back what the calling thread and threads that are gone keep: jsm_span_pressure. */
+void jsm_threads_trim(void);
+
+/* Around fork(), in this order; called by its handlers. */
+void jsm_fork_prepare(void);
+void jsm_fork_parent(void);
+void jsm_fork_child(void);
+
+#endif

@@ -1,0 +1,212 @@
+/* tcache/thread.c - a thread gets its theap, and gives it back when it ends.
+ *
+ * Theaps are never freed: who has posted to the inbox of one must find it.  The memory of one
+ * whose thread has ended goes to the next thread that starts.
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "tcache/tcache.h"
+
+#include <pthread.h>
+
+#define EMPTY_THEAP \
+    { .direct = { [0 ... JSM_DIRECTS - 1] = JSM_SLAB_NONE }, .active = { [0 ... JSM_CLASSES - 1] = JSM_SLAB_NONE } }
+const struct jsm_theap jsm_theap_empty = EMPTY_THEAP;
+const struct jsm_theap jsm_theap_gone = EMPTY_THEAP;
+
+#define AS_THEAP(constant) ((struct jsm_theap *)(uintptr_t)&(constant))
+_Thread_local struct jsm_theap *jsm_theap_tls = AS_THEAP(jsm_theap_empty);
+
+static struct jsm_lock threads_lock = { .rank = JSM_RANK_THREADS };
+static struct jsm_theap *all_theaps, *idle_theaps; /* [lock threads] */
+static unsigned n_theaps;                          /* [lock threads] */
+static bool process_set_up;                        /* [lock threads] */
+static bool have_exit_key;                         /* [lock threads] until set, then constant */
+static pthread_key_t exit_key;
+
+struct jsm_theap *
+jsm_theap_peek(void)
+{
+    struct jsm_theap *th = jsm_theap_tls;
+
+    return th == AS_THEAP(jsm_theap_empty) || th == AS_THEAP(jsm_theap_gone) ? NULL : th;
+}
+
+/* The thread ends.  What it frees from here on, in later destructors, goes to the owners
+ * directly, and what it allocates comes from the fallback theap. */
+static void
+thread_exit(void *theap)
+{
+    struct jsm_theap *th = theap;
+
+    jsm_theap_tls = AS_THEAP(jsm_theap_gone);
+    jsm_theap_close(th);
+    jsm_lock(&threads_lock);
+    th->next_idle = idle_theaps;
+    idle_theaps = th;
+    jsm_unlock(&threads_lock);
+}
+
+/* The first thread sets up what needs libc.  Nothing here is needed to allocate, and libc may
+ * allocate in it: the thread has its theap already. */
+static void
+set_up_process(void)
+{
+    jsm_span_pressure = jsm_threads_trim;
+    have_exit_key = pthread_key_create(&exit_key, thread_exit) == 0;
+    (void)pthread_atfork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
+}
+
+static struct jsm_theap *
+theap_new_locked(void)
+{
+    struct jsm_theap *th = idle_theaps;
+
+    if (th != NULL) {
+        idle_theaps = th->next_idle;
+        return th;
+    }
+    th = jsm_meta_alloc(sizeof *th, JSM_CACHE_LINE);
+    if (th != NULL) {
+        th->next_all = all_theaps;
+        all_theaps = th;
+        th->shard = n_theaps++ % jsm_shard_count();
+    }
+    return th;
+}
+
+JSM_COLD static struct jsm_theap *
+theap_make(void)
+{
+    jsm_options_init();
+    jsm_lock(&threads_lock);
+    struct jsm_theap *th = theap_new_locked();
+    bool first = th != NULL && !process_set_up;
+    process_set_up = process_set_up || first;
+    jsm_unlock(&threads_lock);
+    if (th == NULL)
+        return NULL;
+    jsm_theap_open(th, &jsm_heap_default, th->shard);
+    jsm_theap_tls = th;
+    if (first)
+        set_up_process();
+    if (have_exit_key)
+        (void)pthread_setspecific(exit_key, th);
+    return th;
+}
+
+struct jsm_theap *
+jsm_theap_get(void)
+{
+    struct jsm_theap *th = jsm_theap_tls;
+
+    if (jsm_likely(th != AS_THEAP(jsm_theap_empty) && th != AS_THEAP(jsm_theap_gone)))
+        return th;
+    return th == AS_THEAP(jsm_theap_empty) ? theap_make() : NULL;
+}
+
+void
+jsm_threads_trim(void)
+{
+    struct jsm_theap *th = jsm_theap_peek();
+
+    if (th != NULL)
+        jsm_theap_trim(th, false);
+    /* Slabs that were posted to a thread after it had ended. */
+    jsm_lock(&threads_lock);
+    struct jsm_theap *idle = idle_theaps;
+    idle_theaps = NULL;
+    jsm_unlock(&threads_lock);
+    while (idle != NULL) {
+        struct jsm_theap *next = idle->next_idle;
+        /* ORDER: relaxed, a hint. */
+        if (jsm_load_relaxed(&idle->inbox) != NULL) {
+            jsm_theap_open(idle, idle->heap, idle->shard);
+            jsm_theap_close(idle);
+        }
+        jsm_lock(&threads_lock);
+        idle->next_idle = idle_theaps;
+        idle_theaps = idle;
+        jsm_unlock(&threads_lock);
+        idle = next;
+    }
+    jsm_heap_trim_shared(&jsm_heap_default);
+}
+
+/* ---- fork ---- */
+
+void
+jsm_fork_prepare(void)
+{
+    struct jsm_theap *th = jsm_theap_peek();
+
+    if (th != NULL)
+        jsm_theap_flush(th);
+    jsm_lock(&jsm_options_lock);
+    jsm_lock(&threads_lock);
+    jsm_lock(&jsm_fallback_lock);
+    jsm_lock(&jsm_heap_default.lock);
+    jsm_lock(&jsm_huge_lock);
+    jsm_shards_lock();
+    jsm_lock(&jsm_arena_lock);
+    jsm_lock(&jsm_meta_lock);
+    jsm_lock(&jsm_pagemap_lock);
+}
+
+void
+jsm_fork_parent(void)
+{
+    jsm_unlock(&jsm_pagemap_lock);
+    jsm_unlock(&jsm_meta_lock);
+    jsm_unlock(&jsm_arena_lock);
+    jsm_shards_unlock();
+    jsm_unlock(&jsm_huge_lock);
+    jsm_unlock(&jsm_heap_default.lock);
+    jsm_unlock(&jsm_fallback_lock);
+    jsm_unlock(&threads_lock);
+    jsm_unlock(&jsm_options_lock);
+}
+
+/* Slabs of threads that are not in this process, and those without owner: somebody may have been
+ * in the middle of acting on one of them. */
+static void
+take_orphan(struct jsm_span *span, void *arg)
+{
+    /* ORDER: relaxed; there is one thread. */
+    struct jsm_theap *owner = jsm_load_relaxed(&span->theap);
+    enum jsm_kind kind = jsm_kind(span);
+
+    if (kind == JSM_KIND_LARGE || (kind == JSM_KIND_SLAB && (owner == arg || owner == &jsm_fallback_theap)))
+        return;
+    if (kind == JSM_KIND_CACHED && jsm_theap_has_cached(arg, span))
+        return;
+    jsm_heap_orphan(span);
+}
+
+void
+jsm_fork_child(void)
+{
+    struct jsm_theap *me = jsm_theap_peek();
+    /* ORDER: relaxed; there is one thread. */
+    bool alone = jsm_load_relaxed(&jsm_theaps_live) <= (me != NULL);
+
+    jsm_fork_parent(); /* the child's own thread holds all locks */
+    if (alone && n_theaps <= 1)
+        return;
+    jsm_heap_forget_shared(&jsm_heap_default);
+    idle_theaps = NULL;
+    for (struct jsm_theap *th = all_theaps; th != NULL; th = th->next_all) {
+        if (th == me)
+            continue;
+        jsm_theap_forget(th);
+        th->next_idle = idle_theaps;
+        idle_theaps = th;
+    }
+    /* ORDER: relaxed; there is one thread. */
+    jsm_store_relaxed(&jsm_theaps_live, me != NULL);
+    if (me != NULL)
+        jsm_theap_after_fork(me);
+    jsm_theap_after_fork(&jsm_fallback_theap);
+    jsm_span_visit(take_orphan, me);
+}

@@ -1,0 +1,247 @@
+/* t/blackbox.h - what the tests of the library's outside have in common.
+ *
+ * They are written in terms of the jsm_* names and built with libcore.la, where libc's malloc
+ * lives beside ours.  With JSM_TEST_STANDARD defined the very same test is about the standard
+ * names, and is linked to libjsmalloc.la.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_BLACKBOX_H
+#define JSM_BLACKBOX_H
+
+#include <config.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <jsmalloc.h>
+
+#include "tap.h"
+
+#ifdef JSM_TEST_STANDARD
+/* Those which <stdlib.h> and <malloc.h> do not have, or not everywhere. */
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t alignment, size_t size);
+void cfree(void *p);
+void *reallocf(void *p, size_t size);
+void *recallocarray(void *p, size_t old_count, size_t count, size_t size);
+void freezero(void *p, size_t size);
+size_t malloc_size(const void *p);
+size_t malloc_good_size(size_t size);
+
+#define jsm_malloc malloc
+#define jsm_calloc calloc
+#define jsm_realloc realloc
+#define jsm_free free
+#define jsm_reallocarray reallocarray
+#define jsm_aligned_alloc aligned_alloc
+#define jsm_posix_memalign posix_memalign
+#define jsm_memalign memalign
+#define jsm_valloc valloc
+#define jsm_pvalloc pvalloc
+#define jsm_malloc_usable_size malloc_usable_size
+#define jsm_free_sized free_sized
+#define jsm_free_aligned_sized free_aligned_sized
+#define jsm_cfree cfree
+#define jsm_reallocf reallocf
+#define jsm_recallocarray recallocarray
+#define jsm_freezero freezero
+#define jsm_malloc_size malloc_size
+#define jsm_malloc_good_size malloc_good_size
+#define jsm_mallopt mallopt
+#define jsm_mallinfo mallinfo
+#define jsm_mallinfo2 mallinfo2
+#define jsm_malloc_stats malloc_stats
+#define jsm_malloc_info malloc_info
+#define jsm_malloc_trim malloc_trim
+#endif
+
+#define BB_UNUSED __attribute__((unused))
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define KIB ((size_t)1024)
+#define MIB ((size_t)1024 * 1024)
+
+/* A value of errno that no function of the library sets. */
+#define ERRNO_MARK EXDEV
+
+/* The same pointer or size, of which the compiler knows nothing any more: neither how large the
+ * block was asked to be, nor that it was freed. */
+BB_UNUSED static void *
+hide(const void *p)
+{
+    uintptr_t n = (uintptr_t)p;
+
+    __asm__ volatile("" : "+r"(n));
+    return (void *)n;
+}
+
+BB_UNUSED static size_t
+hide_size(size_t n)
+{
+    __asm__ volatile("" : "+r"(n));
+    return n;
+}
+
+/* Whether the long version of the tests is wanted. */
+BB_UNUSED static bool
+want_extra(void)
+{
+    const char *e = getenv("JSM_TEST_EXTRA");
+
+    return e != NULL && e[0] == '1';
+}
+
+/* `full` under JSM_TEST_EXTRA, a tenth of `usual` where an emulator or valgrind runs the test. */
+BB_UNUSED static unsigned
+rounds(unsigned usual, unsigned full)
+{
+    const char *emulator = getenv("JSM_EMULATOR");
+
+    if (want_extra())
+        return full;
+    if (emulator != NULL && emulator[0] != '\0')
+        return usual / 10 + 1;
+    return usual;
+}
+
+/* ---- Random numbers ---- */
+
+/* The seed of this run, from JSM_TEST_SEED if that is set; it is printed. */
+BB_UNUSED static uint64_t
+test_seed(void)
+{
+    const char *e = getenv("JSM_TEST_SEED");
+    struct timespec now;
+    uint64_t seed;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    seed = (uint64_t)now.tv_sec * 1000003 + (uint64_t)now.tv_nsec + (uint64_t)getpid() * 7919;
+    if (e != NULL && e[0] != '\0')
+        seed = strtoull(e, NULL, 0);
+    diag("JSM_TEST_SEED=%llu", (unsigned long long)seed);
+    return seed;
+}
+
+BB_UNUSED static uint64_t
+random_next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* A number below `n`. */
+BB_UNUSED static size_t
+random_below(uint64_t *state, size_t n)
+{
+    return (size_t)(random_next(state) % n);
+}
+
+/* ---- Contents of blocks ---- */
+
+/* Word number `i` of the pattern that belongs to `id`. */
+static inline uint64_t
+pattern_word(uint64_t id, size_t i)
+{
+    return (id + 1) * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)i * UINT64_C(0x0101010101010101) + i;
+}
+
+/* All of it up to here; beyond, a word in each 4 KiB, and the end. */
+#define PATTERN_DENSE_BYTES (32 * KIB)
+
+/* Calls `word` for each piece of the pattern of a block of `n` bytes, the last may be shorter than
+ * a word.  Positions before the end do not depend on `n`. */
+BB_UNUSED static bool
+pattern_each(unsigned char *p, size_t n, uint64_t id, bool (*word)(unsigned char *, const void *, size_t))
+{
+    size_t i = 0;
+
+    while (i < n) {
+        uint64_t w = pattern_word(id, i / 8);
+        if (!word(p + i, &w, n - i < 8 ? n - i : 8))
+            return false;
+        i += i < PATTERN_DENSE_BYTES ? 8 : 4096;
+    }
+    return true;
+}
+
+BB_UNUSED static bool
+pattern_put(unsigned char *at, const void *w, size_t n)
+{
+    memcpy(at, w, n);
+    return true;
+}
+
+BB_UNUSED static bool
+pattern_same(unsigned char *at, const void *w, size_t n)
+{
+    return memcmp(at, w, n) == 0;
+}
+
+/* Fills the `n` bytes at `p` with the pattern of `id`; its last byte is always part of it. */
+BB_UNUSED static void
+fill(void *p, size_t n, uint64_t id)
+{
+    unsigned char *b = hide(p);
+
+    (void)pattern_each(b, n, id, pattern_put);
+    if (n > PATTERN_DENSE_BYTES)
+        b[n - 1] = (unsigned char)id;
+}
+
+/* Whether `n` bytes at `p`, the first of `filled` bytes once given to fill(), are as they were. */
+BB_UNUSED static bool
+is_filled(const void *p, size_t n, size_t filled, uint64_t id)
+{
+    unsigned char *b = hide(p);
+
+    if (filled > PATTERN_DENSE_BYTES && n == filled) {
+        if (b[n - 1] != (unsigned char)id)
+            return false;
+        n--;
+    }
+    return pattern_each(b, n, id, pattern_same);
+}
+
+/* Whether the `n` bytes at `p` all are `byte`. */
+BB_UNUSED static bool
+is_all(const void *p, size_t n, unsigned char byte)
+{
+    const unsigned char *b = hide(p);
+
+    if (n == 0)
+        return true;
+    return b[0] == byte && memcmp(b, b + 1, n - 1) == 0;
+}
+
+/* memset() that the compiler neither leaves out nor checks against what was asked for. */
+BB_UNUSED static void
+set_all(void *p, size_t n, unsigned char byte)
+{
+    memset(hide(p), byte, hide_size(n));
+}
+
+/* What the address of a block of `size` bytes must be a multiple of. */
+BB_UNUSED static size_t
+natural_align(size_t size)
+{
+    size_t align = 1;
+
+    while (align < 16 && align * 2 <= size)
+        align *= 2;
+    return align;
+}
+
+BB_UNUSED static bool
+is_aligned(const void *p, size_t align)
+{
+    return ((uintptr_t)p & (align - 1)) == 0;
+}
+
+#endif

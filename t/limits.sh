@@ -1,0 +1,62 @@
+# t/limits.sh - the library where there is little: limits of addresses and of memory, no /proc, no
+# standard error.
+# SPDX-License-Identifier: MIT
+. "$top_srcdir/t/tap.sh"
+need_own_programs
+[ -z "${JSM_EMULATOR-}" ] || skip_all "an emulator needs more than these limits itself"
+[ -z "${JSM_SANITIZER-}" ] || skip_all "a sanitizer needs more than these limits itself"
+scratch
+ulimit -c 0
+hungry=$top_builddir/t/limits/hungry
+
+# limited LETTER KIB PROGRAM ARG...: runs a program under `ulimit -LETTER KIB`.
+limited() (
+    ulimit "-$1" "$2"
+    shift 2
+    "$@"
+)
+
+# 3 says that all went well and no limit was met.
+without_limit() {
+    status=0
+    "$@" || status=$?
+    [ "$status" -eq 3 ]
+}
+
+check "64 MiB of small blocks without a limit" without_limit "$hungry" 200 64
+for kib in 1000000 100000 40000; do
+    most=$((kib / 1000 + 200)) # more than there can be
+    for size in 40 3000 50000 1000000; do
+        check "addresses limited to $kib KiB, blocks of about $size bytes: ENOMEM, and service again" \
+            limited v "$kib" "$hungry" "$size" "$most"
+    done
+    check "addresses limited to $kib KiB, 64 KiB each in two threads, which find no less" \
+        limited v "$kib" "$hungry" 65536 "$most" 2
+done
+check "addresses limited to 1000000 KiB, eight threads" limited v 1000000 "$hungry" 5000 1200 8
+check "data limited to 60000 KiB: ENOMEM, and service again" limited d 60000 "$hungry" 3000 300
+check "64 MiB in a process limited to 1000000 KiB of addresses" \
+    without_limit limited v 1000000 "$hungry" 200 64
+
+if unshare -m sh -c 'mount -t tmpfs none /proc' 2> /dev/null; then
+    check "without /proc" without_limit unshare -m sh -c 'mount -t tmpfs none /proc && "$@"' - "$hungry" 200 64
+    check "without /proc, in threads" \
+        without_limit unshare -m sh -c 'mount -t tmpfs none /proc && "$@"' - "$hungry" 200 64 4
+else
+    skip "without /proc" "no permission to mount"
+fi
+
+without_stderr() (
+    "$@" 2>&-
+)
+check "with standard error closed" without_limit without_stderr "$hungry" 200 64
+
+if [ -n "$JSM_LIB" ] && [ "$JSM_CROSS" = no ]; then
+    # A shell, a child of it, and a library that is preloaded into both.
+    preloaded() {
+        env LD_PRELOAD="$JSM_LIB" sh -c 'x=$(ls "$1") && [ -n "$x" ]' - "$top_srcdir"
+    }
+    check "system programs, preloaded, with addresses limited to 1000000 KiB" limited v 1000000 preloaded
+    check "and to 100000 KiB" limited v 100000 preloaded
+fi
+tap_done

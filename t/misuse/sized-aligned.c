@@ -1,0 +1,18 @@
+/* t/misuse/sized-aligned.c - free_aligned_sized is told more than the block has.
+ * SPDX-License-Identifier: MIT
+ */
+#include "misuse.h"
+
+int
+main(void)
+{
+    misuse_surround(1000);
+    void *p = jsm_aligned_alloc(64, 1000);
+
+    misuse_at(p);
+    jsm_free_aligned_sized(p, 64, 100000);
+    if (!jsm_is_ours(p))
+        return 2; /* the call had to do nothing */
+    jsm_free(p);
+    return misuse_survived();
+}

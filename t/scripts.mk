@@ -1,0 +1,14 @@
+# t/scripts.mk - tests of the tree and of what is installed, written in shell.
+# SPDX-License-Identifier: MIT
+jsm_script_tests = \
+	%D%/layers.sh \
+	%D%/size.sh \
+	%D%/headers.sh \
+	%D%/symbols.sh \
+	%D%/install.sh \
+	%D%/static.sh \
+	%D%/cxx.sh \
+	%D%/preload.sh
+dist_check_SCRIPTS += $(jsm_script_tests)
+TESTS += $(jsm_script_tests)
+EXTRA_DIST += %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c
