@@ -169,7 +169,7 @@ test_is_ours(void)
 int
 main(void)
 {
-    plan(17);
+    plan(20);
     test_sizes();
     test_zero();
     test_limits();

@@ -80,7 +80,7 @@ test_changing(void)
             expect_kept();
             p = jsm_rezalloc(p, 1, sizes[i] + 1);
             expect_kept();
-            p = jsm_recallocarray(p, 1, 1, sizes[j] + 1);
+            p = jsm_recallocarray(p, sizes[i] + 1, sizes[j] + 1, 1);
             expect_kept();
             changed += p == NULL;
             jsm_freezero(p, 1);

@@ -64,7 +64,7 @@ figures(FILE *out)
 {
     struct mallinfo2 info = mallinfo2();
 
-    if (info.uordblks > (size_t)1 << 40)
+    if (info.uordblks > (size_t)-1 / 2)
         strangers++;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"

@@ -10,7 +10,7 @@
 
 #include "os/os.h"
 
-enum { SLOTS = 4000 };
+enum { SLOTS = 6000 };
 
 static struct {
     unsigned char *p;

@@ -36,6 +36,7 @@ $CC -fno-builtin "$scratch/victim.c" -o "$scratch/victim" -ldl || {
     tap_done
 }
 
+# preloaded [NAME=VALUE]... COMMAND [ARG]...
 preloaded() {
     env LD_PRELOAD="$JSM_LIB" "$@"
 }
@@ -43,12 +44,12 @@ preloaded() {
 is "$("$scratch/victim")" "not loaded" "without the preload there is nothing of ours"
 is "$(preloaded "$scratch/victim" 2>&1)" "ours ours" "with it, the program's blocks and libc's are ours"
 is "$(env -i LD_PRELOAD="$JSM_LIB" "$scratch/victim" 2>&1)" "ours ours" "in an empty environment too"
-is "$(preloaded env LD_BIND_NOW=1 "$scratch/victim" 2>&1)" "ours ours" "and with immediate binding"
+is "$(preloaded LD_BIND_NOW=1 "$scratch/victim" 2>&1)" "ours ours" "and with immediate binding"
 
 # --- Options that are wrong: one message each, and the program starts.
 # with_options VALUE: what the program and the library say.
 with_options() {
-    preloaded env JSMALLOC_OPTIONS="$1" "$scratch/victim" 2> "$scratch/stderr"
+    preloaded JSMALLOC_OPTIONS="$1" "$scratch/victim" 2> "$scratch/stderr"
 }
 
 # complains VALUE WORD DESCRIPTION: the program runs, and the one message has WORD in it.
@@ -74,10 +75,10 @@ is "$(with_options "x=$(printf '%065536d' 0)")" "ours ours" "a value of 64 KiB: 
 is "$(with_options "$(printf '\377\001=%%s%%n,=,==,,,=5')")" "ours ours" "bytes that are no text: the program runs"
 
 # --- Statistics at the end.
-preloaded env JSMALLOC_OPTIONS=stats=exit "$scratch/victim" > "$scratch/out" 2> "$scratch/stderr"
+preloaded JSMALLOC_OPTIONS=stats=exit "$scratch/victim" > "$scratch/out" 2> "$scratch/stderr"
 is "$(cat "$scratch/out")" "ours ours" "stats=exit leaves standard output alone"
 if [ -s "$scratch/stderr" ]; then pass "and prints to standard error"; else fail "and prints to standard error"; fi
-preloaded env JSMALLOC_OPTIONS="stats=exit,stats_file=$scratch/stats.%p" "$scratch/victim" > "$scratch/out" 2> "$scratch/stderr"
+preloaded JSMALLOC_OPTIONS="stats=exit,stats_file=$scratch/stats.%p" "$scratch/victim" > "$scratch/out" 2> "$scratch/stderr"
 is "$(cat "$scratch/stderr")" "" "stats_file leaves standard error alone"
 set -- "$scratch"/stats.[0-9]*
 if [ -s "$1" ]; then pass "and has them in the file, with the process's number"; else fail "and has them in the file"; fi

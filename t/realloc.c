@@ -39,21 +39,23 @@ test_realloc_pairs(void)
 static void
 test_realloc_special(void)
 {
-    char *p = jsm_realloc(NULL, 100);
+    char *p = jsm_realloc(NULL, 100), *old = hide(p), *q;
+
     ok(p != NULL && jsm_malloc_usable_size(p) >= 100, "realloc(NULL, n) allocates");
     errno = ERRNO_MARK;
-    void *gone = jsm_realloc(p, hide_size(0));
-    ok(gone == NULL, "realloc(p, 0) returns NULL");
+    q = jsm_realloc(p, hide_size(0));
+    ok(q == NULL, "realloc(p, 0) returns NULL");
     is_int(errno, ERRNO_MARK, "and no error");
-    ok(!jsm_is_ours(hide(p)), "realloc(p, 0) has freed the block");
+    ok(!jsm_is_ours(old), "realloc(p, 0) has freed the block");
     p = jsm_realloc(NULL, hide_size(0));
     ok(p != NULL && jsm_is_ours(p), "realloc(NULL, 0) is malloc(0)");
     p = jsm_realloc(p, 50);
     ok(p != NULL, "a block of no bytes can grow");
-    void *same = jsm_realloc(p, 50);
-    ok(same == hide(p), "a block which has the size already does not move");
-    gone = jsm_reallocarray(same, 5, hide_size(0));
-    ok(gone == NULL && !jsm_is_ours(hide(p)), "reallocarray to nothing frees");
+    old = hide(p);
+    q = jsm_realloc(p, 50);
+    ok(q == old, "a block which has the size already does not move");
+    p = jsm_reallocarray(q, 5, hide_size(0));
+    ok(p == NULL && !jsm_is_ours(old), "reallocarray to nothing frees");
 }
 
 static void
@@ -69,7 +71,7 @@ test_realloc_failure(void)
             given += jsm_realloc(p, hide_size(impossible[j])) != NULL;
             wrong += errno != ENOMEM;
             errno = 0;
-            given += jsm_reallocarray(p, hide_size(impossible[j]), hide_size(2)) != NULL;
+            given += jsm_reallocarray(hide(p), hide_size(impossible[j]), hide_size(2)) != NULL;
             wrong += errno != ENOMEM;
             errno = 0;
             given += jsm_rezalloc(p, sizes[i], hide_size(impossible[j])) != NULL;
@@ -90,17 +92,20 @@ test_realloc_failure(void)
 static void
 test_reallocf(void)
 {
-    char *p = jsm_reallocf(NULL, 20);
+    char *p = jsm_reallocf(NULL, 20), *old, *q;
+
     fill(p, 20, 1);
     p = jsm_reallocf(p, 20000);
     ok(p != NULL && is_filled(p, 20, 20, 1), "reallocf changes the size");
+    old = hide(p);
     errno = 0;
-    void *gone = jsm_reallocf(p, hide_size(SIZE_MAX));
-    ok(gone == NULL && errno == ENOMEM, "reallocf of too much is ENOMEM");
-    ok(!jsm_is_ours(hide(p)), "and has freed the block");
+    q = jsm_reallocf(p, hide_size(SIZE_MAX));
+    ok(q == NULL && errno == ENOMEM, "reallocf of too much is ENOMEM");
+    ok(!jsm_is_ours(old), "and has freed the block");
     p = jsm_reallocf(NULL, 30);
-    gone = jsm_reallocf(p, hide_size(0));
-    ok(gone == NULL && !jsm_is_ours(hide(p)), "reallocf to nothing frees");
+    old = hide(p);
+    q = jsm_reallocf(p, hide_size(0));
+    ok(q == NULL && !jsm_is_ours(old), "reallocf to nothing frees");
 }
 
 /* Allocates blocks of `size` until one lies at `want`, and says whether its first `n` bytes are zero.

@@ -216,7 +216,8 @@ print_xml(const struct jsm_stats *stats, struct out *out)
         emit(out);
     }
     say(out, "</sizes>\n</heap>\n");
-    add_pair(line(out), "<total type=\"rest\" count=\"", "", "0\" size=\"", stats->committed_bytes - stats->live_bytes, "\"/>\n");
+    size_t rest = stats->committed_bytes - jsm_min(stats->live_bytes, stats->committed_bytes);
+    add_pair(line(out), "<total type=\"rest\" count=\"0\" ", "size", "=\"", rest, "\"/>\n");
     emit(out);
     add_pair(line(out), "<total type=\"mmap\" count=\"", "", "", stats->spans.huge_count, "\" ");
     add_pair(&out->t, "", "size", "=\"", stats->spans.huge_bytes, "\"/>\n");
@@ -226,7 +227,8 @@ print_xml(const struct jsm_stats *stats, struct out *out)
     add_pair(line(out), "<aspace type=\"total\" ", "size", "=\"", stats->reserved_bytes, "\"/>\n");
     emit(out);
     for (size_t i = 0; i < FIGURES; i++) {
-        add_pair(line(out), "<jsmalloc name=\"", figures[i].name, "\" value=\"", figure_value(stats, &figures[i]), "\"/>\n");
+        size_t value = figure_value(stats, &figures[i]);
+        add_pair(line(out), "<jsmalloc name=\"", figures[i].name, "\" value=\"", value, "\"/>\n");
         emit(out);
     }
     say(out, "</malloc>\n");

@@ -18,8 +18,8 @@ apply(bool changed)
         errno = EINVAL;
         return 0;
     }
-    if (th != NULL && th->slow != (jsm_option(JSM_OPT_PERTURB) != 0))
-        jsm_theap_set_slow(th, !th->slow);
+    if (th != NULL && th->front.slow != (jsm_option(JSM_OPT_PERTURB) != 0))
+        jsm_theap_set_slow(th, !th->front.slow);
     return 1;
 }
 

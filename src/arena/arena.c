@@ -13,7 +13,11 @@ static _Atomic(uint32_t) n_arenas;
 static _Atomic(size_t) reserved_bytes;
 
 enum { ARENA_BYTES_MIN = 1 << 20 };
-#define ARENA_BYTES_MAX (UINTPTR_MAX > UINT32_MAX ? (size_t)1 << (JSM_WINDOW_SHIFT % (sizeof(size_t) * 8)) : (size_t)1 << 30)
+#if UINTPTR_MAX > UINT32_MAX
+#define ARENA_BYTES_MAX ((size_t)1 << JSM_WINDOW_SHIFT)
+#else
+#define ARENA_BYTES_MAX ((size_t)1 << 30)
+#endif
 
 unsigned
 jsm_arena_count(void)

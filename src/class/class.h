@@ -1,7 +1,8 @@
 /* class/class.h - facade of the size classes.
  *
- * 8; steps of 16 to 128; eight classes a doubling to 4 KiB; four a doubling to 64 KiB.  A class is
- * a size of blocks and the shape of the slabs that hold them.
+ * 8; steps of 16 to 256; four classes a doubling to 4 KiB; eight from 4 to 8 KiB, where a page and
+ * a header go; four a doubling to 64 KiB.  A class is a size of blocks and the shape of the
+ * slabs that hold them.  doc/decisions/0001 has what other steps cost.
  *
  * May include: base, os, rt, addr, arena, span, slab.
  * SPDX-License-Identifier: MIT
@@ -12,13 +13,14 @@
 #include "base/base.h"
 
 enum {
-    JSM_CLASSES = 65,
+    JSM_CLASSES = 53,
+    JSM_CLASS_OF_1_KIB = 24,
+    JSM_CLASS_OF_4_KIB = 32,
+    JSM_CLASS_OF_8_KIB = 40,
     JSM_DIRECT_MAX = 1024, /* up to here a table leads from size to slab */
     JSM_DIRECT_SHIFT = 3,
     JSM_DIRECTS = (JSM_DIRECT_MAX >> JSM_DIRECT_SHIFT) + 1,
-    JSM_CLASS_MAX_BYTES = 65536,
-    JSM_CLASS_8_PER_DOUBLING_MAX = 4096,
-    JSM_CLASS_FIRST_4_PER_DOUBLING = 49 /* of 5 KiB */
+    JSM_CLASS_MAX_BYTES = 65536
 };
 
 extern const uint32_t jsm_class_bytes[JSM_CLASSES];
@@ -32,10 +34,11 @@ jsm_class_of(size_t bytes)
 {
     if (bytes <= JSM_DIRECT_MAX)
         return jsm_direct_class[(bytes + 7) >> JSM_DIRECT_SHIFT];
-    unsigned top = jsm_log2(bytes - 1);
-    if (bytes <= JSM_CLASS_8_PER_DOUBLING_MAX)
-        return 33 + (top - 10) * 8 + (unsigned)(((bytes - 1) >> (top - 3)) & 7);
-    return JSM_CLASS_FIRST_4_PER_DOUBLING + (top - 12) * 4 + (unsigned)(((bytes - 1) >> (top - 2)) & 3);
+    unsigned top = jsm_log2(bytes - 1); /* the doubling: 2^top < bytes <= 2^(top + 1) */
+    if (top == 12)
+        return JSM_CLASS_OF_4_KIB + 1 + (unsigned)(((bytes - 1) >> 9) & 7);
+    unsigned step = (unsigned)(((bytes - 1) >> (top - 2)) & 3);
+    return (top < 12 ? JSM_CLASS_OF_1_KIB + 1 + (top - 10) * 4 : JSM_CLASS_OF_8_KIB + 1 + (top - 13) * 4) + step;
 }
 
 /* Slices of a slab of blocks of `block_bytes`: 64 KiB to 4 KiB, 256 KiB to 16 KiB, 512 KiB. */

@@ -50,13 +50,18 @@ struct jsm_outbox_entry {
     uint32_t blocks;
 };
 
-struct jsm_theap {
+/* What the fast paths look at; a constant of this type serves threads that have no theap. */
+struct jsm_theap_front {
     struct jsm_span *direct[JSM_DIRECTS];     /* the slab for sizes up to JSM_DIRECT_MAX, by 8 bytes */
     struct jsm_span *active[JSM_CLASSES];
     uintptr_t thread_id;                      /* owner of the slabs; 0 while nobody uses the theap */
+    bool slow;                                /* every call takes the slow path (option perturb) */
+};
+
+struct jsm_theap {
+    struct jsm_theap_front front;
     struct jsm_heap *heap;
     unsigned shard;                           /* of the page heap */
-    bool slow;                                /* every call takes the slow path (option perturb) */
     uint32_t n_cached;
     struct jsm_span *cached[JSM_SPAN_CACHE];  /* kind CACHED, last in first out */
     size_t idle_bytes;                        /* carved bytes of biased slabs */

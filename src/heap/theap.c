@@ -22,12 +22,12 @@ carved_bytes(const struct jsm_span *slab)
 static void
 set_active(struct jsm_theap *th, unsigned c, struct jsm_span *slab)
 {
-    th->active[c] = slab;
-    if (jsm_class_bytes[c] > JSM_DIRECT_MAX || th->slow)
+    th->front.active[c] = slab;
+    if (jsm_class_bytes[c] > JSM_DIRECT_MAX || th->front.slow)
         return;
     size_t from = c == 0 ? 0 : (jsm_class_bytes[c - 1] >> JSM_DIRECT_SHIFT) + 1;
     for (size_t i = from; i <= jsm_class_bytes[c] >> JSM_DIRECT_SHIFT; i++)
-        th->direct[i] = slab;
+        th->front.direct[i] = slab;
 }
 
 static void
@@ -42,7 +42,7 @@ set_owner(struct jsm_span *slab, uintptr_t thread_id)
 static uintptr_t
 fast_owner(const struct jsm_theap *th, const struct jsm_span *slab)
 {
-    return slab->n_slices == 1 && !th->slow ? th->thread_id : 0;
+    return slab->n_slices == 1 && !th->front.slow ? th->front.thread_id : 0;
 }
 
 /* The theap takes a slab that has no owner. */
@@ -137,20 +137,19 @@ keep_full(struct jsm_theap *th, struct jsm_span *slab)
     jsm_heap_detach(oldest, used);
 }
 
-/* The active slab of its class has nothing left; false: blocks came back in the meantime. */
-static bool
+/* The active slab of its class has nothing left, unless blocks came back in the meantime. */
+static void
 set_aside(struct jsm_theap *th, struct jsm_span *slab)
 {
     remove_bias(th, slab);
     if (!jsm_slab_sleep(slab))
-        return false;
+        return;
     slab->left = slab->wake;
     slab->state = JSM_SLAB_FULL;
     /* ORDER: relaxed; a thread that starts now will find the next slab listed. */
     if (jsm_load_relaxed(&jsm_theaps_live) > 1)
         keep_full(th, slab);
     set_active(th, slab->class_id, JSM_SLAB_NONE);
-    return true;
 }
 
 /* A full slab has enough free blocks again. */
@@ -279,9 +278,16 @@ slab_new(struct jsm_theap *th, unsigned c)
 
 enum { PARTIAL_CANDIDATES = 4 };
 
-/* Of the slabs that have waited longest, the fullest: so the sparse ones drain. */
+static bool
+has_free(const struct jsm_span *slab)
+{
+    return slab->head != JSM_LINK_END || jsm_slab_has_remote(slab);
+}
+
+/* Of the slabs with free blocks that have waited longest, the fullest: so the sparse ones drain.
+ * With `any`, also one that has none but could be carved further. */
 static struct jsm_span *
-take_partial(struct jsm_theap *th, unsigned c)
+take_partial(struct jsm_theap *th, unsigned c, bool any)
 {
     struct jsm_link *list = &th->partial[c];
     struct jsm_span *best = NULL;
@@ -291,45 +297,82 @@ take_partial(struct jsm_theap *th, unsigned c)
         return NULL;
     for (struct jsm_link *l = list->next; l != list && seen < PARTIAL_CANDIDATES; l = l->next, seen++) {
         struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, queue);
-        if (best == NULL || slab->left > best->left)
+        if ((any || has_free(slab)) && (best == NULL || slab->left > best->left))
             best = slab;
     }
-    jsm_list_remove(&best->queue);
+    if (best != NULL)
+        jsm_list_remove(&best->queue);
     return best;
+}
+
+/* A slab of class `c` that has free blocks already; NULL if there is none. */
+static struct jsm_span *
+used_slab(struct jsm_theap *th, unsigned c)
+{
+    jsm_theap_collect(th);
+    struct jsm_span *slab = take_partial(th, c, false);
+    if (slab == NULL) {
+        slab = jsm_heap_adopt(th->heap, c);
+        if (slab != NULL)
+            take_over(th, slab);
+    }
+    return slab;
+}
+
+static void
+activate(struct jsm_theap *th, struct jsm_span *slab)
+{
+    slab->state = JSM_SLAB_ACTIVE;
+    set_owner(slab, fast_owner(th, slab)); /* 0 in a theap that changed hands */
+    set_active(th, slab->class_id, slab);
 }
 
 /* The next slab for class `c`, now active; NULL if there is no memory. */
 static struct jsm_span *
 next_slab(struct jsm_theap *th, unsigned c)
 {
-    jsm_theap_collect(th);
-    struct jsm_span *slab = take_partial(th, c);
-    if (slab == NULL) {
-        slab = jsm_heap_adopt(th->heap, c);
-        if (slab != NULL)
-            take_over(th, slab);
-    }
+    struct jsm_span *slab = used_slab(th, c);
+
+    if (slab == NULL)
+        slab = take_partial(th, c, true);
     if (slab == NULL) {
         jsm_theap_flush(th); /* what we hold back may be just what others wait for */
         slab = slab_new(th, c);
     }
-    if (slab != NULL) {
-        slab->state = JSM_SLAB_ACTIVE;
-        set_owner(slab, fast_owner(th, slab)); /* 0 in a theap that changed hands */
-        set_active(th, c, slab);
-    }
+    if (slab != NULL)
+        activate(th, slab);
     return slab;
+}
+
+/* The active slab has no free block.  Memory that has been used before goes first: another slab
+ * that has some takes its place, rather than that new pages are touched. */
+static bool
+change_active(struct jsm_theap *th, struct jsm_span *slab)
+{
+    struct jsm_span *other = used_slab(th, slab->class_id);
+
+    if (other == NULL)
+        return false;
+    remove_bias(th, slab);
+    list_partial(th, slab);
+    activate(th, other);
+    return true;
 }
 
 /* Whether the active slab has a free block now, or could be made to have one. */
 static bool
-replenish(struct jsm_span *slab, bool *fresh)
+replenish(struct jsm_theap *th, struct jsm_span *slab, bool *fresh)
 {
+    *fresh = false;
     if (slab->head != JSM_LINK_END)
         return true;
     uint32_t came_back = jsm_slab_take_remote(slab);
     slab->left -= came_back;
-    if (came_back > 0 || jsm_slab_recarve(slab))
+    if (came_back > 0)
+        return true;
+    if (jsm_slab_is_exhausted(slab) || change_active(th, slab))
+        return false;
+    if (jsm_slab_recarve(slab))
         return true;
     *fresh = slab->clean;
     return jsm_slab_carve(slab);
@@ -338,15 +381,18 @@ replenish(struct jsm_span *slab, bool *fresh)
 void *
 jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
 {
-    struct jsm_span *slab = th->active[c];
+    struct jsm_span *slab = th->front.active[c];
 
-    *fresh = false;
-    while (slab == JSM_SLAB_NONE || !replenish(slab, fresh)) {
-        if (slab != JSM_SLAB_NONE && !set_aside(th, slab))
-            continue;
-        slab = next_slab(th, c);
-        if (slab == NULL)
-            return NULL;
+    while (slab == JSM_SLAB_NONE || !replenish(th, slab, fresh)) {
+        if (slab == JSM_SLAB_NONE) {
+            slab = next_slab(th, c);
+            if (slab == NULL)
+                return NULL;
+        } else {
+            if (slab == th->front.active[c]) /* not changed for another */
+                set_aside(th, slab);
+            slab = th->front.active[c];
+        }
     }
     return jsm_slab_pop(slab);
 }
@@ -356,14 +402,14 @@ jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
 void
 jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
 {
-    th->thread_id = jsm_os_thread_id();
+    th->front.thread_id = jsm_os_thread_id();
     th->heap = heap;
     th->shard = shard;
-    th->slow = jsm_option(JSM_OPT_PERTURB) != 0;
+    th->front.slow = jsm_option(JSM_OPT_PERTURB) != 0;
     for (size_t i = 0; i < JSM_DIRECTS; i++)
-        th->direct[i] = JSM_SLAB_NONE;
+        th->front.direct[i] = JSM_SLAB_NONE;
     for (unsigned c = 0; c < JSM_CLASSES; c++)
-        th->active[c] = JSM_SLAB_NONE;
+        th->front.active[c] = JSM_SLAB_NONE;
     /* ORDER: relaxed; see set_aside(). */
     jsm_fetch_add_relaxed(&jsm_theaps_live, 1);
 }
@@ -432,7 +478,7 @@ jsm_theap_close(struct jsm_theap *th)
     for (; n > 0; n--)
         leave_slab(th, jsm_list_entry(jsm_list_first(&th->slabs), struct jsm_span, all));
     drop_cache(th);
-    th->thread_id = 0;
+    th->front.thread_id = 0;
     th->idle_bytes = 0;
     /* ORDER: relaxed; see set_aside(). */
     jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
@@ -461,7 +507,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
     jsm_theap_flush(th);
     jsm_theap_collect(th);
     for (unsigned c = 0; c < JSM_CLASSES; c++) {
-        struct jsm_span *slab = th->active[c];
+        struct jsm_span *slab = th->front.active[c];
         if (slab == JSM_SLAB_NONE)
             continue;
         slab->left -= jsm_slab_take_remote(slab);
@@ -482,9 +528,9 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
 void
 jsm_theap_set_slow(struct jsm_theap *th, bool slow)
 {
-    th->slow = slow;
+    th->front.slow = slow;
     for (size_t i = 0; slow && i < JSM_DIRECTS; i++)
-        th->direct[i] = JSM_SLAB_NONE;
+        th->front.direct[i] = JSM_SLAB_NONE;
     if (th->slabs.next == NULL)
         return;
     for (struct jsm_link *l = th->slabs.next; l != &th->slabs; l = l->next) {

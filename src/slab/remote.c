@@ -48,8 +48,8 @@ jsm_slab_publish(struct jsm_span *slab, uint32_t head, uint32_t tail, uint32_t n
         slab->link[tail] = jsm_remote_blocks(old) > 0 ? (uint16_t)jsm_remote_head(old) : JSM_LINK_END;
         act = goal != 0 && blocks >= goal && (old & JSM_REMOTE_PIN) == 0;
         new = word_of(head, blocks, goal, (old & JSM_REMOTE_FLAGS) | (act ? JSM_REMOTE_PIN : 0));
-        /* ORDER R1: release, with R2 and D2: links, and our last accesses to the blocks.  Acquire,
-         * with R3 and D1: who acts reads what the owner wrote before it set the goal. */
+        /* ORDER R1: acq_rel.  Release, with R2 and D2: links, and our last accesses to the blocks.
+         * Acquire, with R3 and D1: who acts reads what the owner wrote before it set the goal. */
     } while (!jsm_cas_weak_acq_rel(&slab->remote, &old, new));
 
     if (!act)
@@ -68,6 +68,13 @@ join(struct jsm_span *slab, uint32_t head, uint32_t n)
         slab->link[tail] = slab->head;
     }
     slab->head = (uint16_t)head;
+}
+
+bool
+jsm_slab_has_remote(const struct jsm_span *slab)
+{
+    /* ORDER: relaxed, a hint. */
+    return jsm_remote_blocks(jsm_load_relaxed(&slab->remote)) > 0;
 }
 
 uint32_t

@@ -51,12 +51,12 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
             return false;
         cells[0] = 0; /* the link of the pool */
         slab->link = (uint16_t *)(void *)cells;
+        slab->class_id = (uint8_t)class_id;
     }
     slab->recip = reciprocal(block_bytes, slab->n_slices);
     slab->block_bytes = (uint32_t)block_bytes;
     slab->capacity = (uint16_t)capacity;
-    slab->class_id = (uint8_t)class_id;
-    slab->wake = (uint16_t)jsm_max(1u, jsm_min(capacity / 4, (uint32_t)JSM_SLAB_WAKE_MAX));
+    slab->wake = (uint16_t)jsm_max(1u, jsm_min(capacity / 16, (uint32_t)JSM_SLAB_WAKE_MAX));
     slab->left = 0;
     slab->head = JSM_LINK_END;
     slab->carved = 0;

@@ -43,7 +43,7 @@ enum {
     JSM_SLAB_SLICES_MAX = 8,
     JSM_SLAB_WAKE_MAX = 32,
     JSM_SLAB_CARVE_BYTES = 4096, /* carved at a time; what is not carved is not touched */
-    JSM_SLAB_UNIT_SHIFT = 10     /* blocks of slabs of several slices are multiples of 1 KiB */
+    JSM_SLAB_UNIT_SHIFT = 9     /* blocks of slabs of several slices are multiples of 512 B */
 };
 
 /* A slab with no block to give, which stands where a heap has none.  Never written. */
@@ -58,6 +58,13 @@ void jsm_slab_fini(struct jsm_span *slab);
 
 /* Puts the blocks of the next stretch on the free list; false if all are carved. */
 bool jsm_slab_carve(struct jsm_span *slab);
+
+/* Whether neither carving nor recarving would give a block. */
+static inline bool
+jsm_slab_is_exhausted(const struct jsm_span *slab)
+{
+    return slab->carved == slab->capacity && slab->n_purged == 0;
+}
 
 /* Puts some purged blocks on the free list again; false if there are none. */
 bool jsm_slab_recarve(struct jsm_span *slab);
@@ -167,6 +174,9 @@ enum jsm_remote_act {
     JSM_ACT_SHARE /* bring the slab without owner to where it now belongs */
 };
 enum jsm_remote_act jsm_slab_publish(struct jsm_span *slab, uint32_t head, uint32_t tail, uint32_t n);
+
+/* Whether there are published blocks. */
+bool jsm_slab_has_remote(const struct jsm_span *slab);
 
 /* Takes all published blocks onto the free list; how many.  The caller counts them.  [own] */
 uint32_t jsm_slab_take_remote(struct jsm_span *slab);

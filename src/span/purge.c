@@ -150,10 +150,12 @@ purge(size_t want, uint32_t age_ms, size_t max_calls)
     size_t done = 0, calls = 0;
 
     for (unsigned i = 0; i < jsm_shard_count(); i++) {
-        size_t n;
-        while (done < want && calls < max_calls &&
-               (n = purge_oldest(&jsm_shards[i], jsm_min(want - done, (size_t)HOLD_SLICES), now_ms, age_ms, &calls)) > 0)
+        size_t n = 1;
+        while (n > 0 && done < want && calls < max_calls) {
+            size_t part = jsm_min(want - done, (size_t)HOLD_SLICES);
+            n = purge_oldest(&jsm_shards[i], part, now_ms, age_ms, &calls);
             done += n;
+        }
     }
     /* ORDER: relaxed; a statistic. */
     jsm_fetch_add_relaxed(&jsm_purge_calls, calls);

@@ -6,11 +6,7 @@
 
 #include "span/span.h"
 
-#define SHARD { .lock = { .rank = JSM_RANK_SHARD } }
-struct jsm_shard jsm_shards[JSM_SHARDS_MAX] = {
-    SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD,
-    SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD, SHARD
-};
+struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
 
 void (*jsm_span_pressure)(void);
 
@@ -29,6 +25,8 @@ jsm_shard_count(void)
         n = cpus <= 4 ? 1 : jsm_min(cpus / 4 + 1, (unsigned)JSM_SHARDS_MAX);
         if (option > 0)
             n = jsm_min((unsigned)option, (unsigned)JSM_SHARDS_MAX);
+        for (unsigned i = 0; i < n; i++) /* not by an initialiser: that would be 80 KiB of file */
+            jsm_shards[i].lock.rank = JSM_RANK_SHARD;
         /* ORDER: relaxed, as above. */
         jsm_store_relaxed(&count, n);
     }
@@ -426,13 +424,13 @@ jsm_span_totals(struct jsm_span_totals *totals)
 void
 jsm_shards_lock(void)
 {
-    for (unsigned i = 0; i < JSM_SHARDS_MAX; i++)
+    for (unsigned i = 0; i < jsm_shard_count(); i++)
         jsm_lock(&jsm_shards[i].lock);
 }
 
 void
 jsm_shards_unlock(void)
 {
-    for (unsigned i = JSM_SHARDS_MAX; i-- > 0;)
+    for (unsigned i = jsm_shard_count(); i-- > 0;)
         jsm_unlock(&jsm_shards[i].lock);
 }

@@ -29,7 +29,7 @@ enter(void)
         jsm_theap_open(th, &jsm_heap_default, 0);
         /* ORDER: relaxed; it is no thread and does not count as one. */
         jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
-        th->thread_id = 0;
+        th->front.thread_id = 0;
     }
     return th;
 }
@@ -57,7 +57,7 @@ fill_new(void *p, size_t bytes)
 static void *
 alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, bool zero)
 {
-    struct jsm_span *slab = th->active[c];
+    struct jsm_span *slab = th->front.active[c];
     bool fresh = false;
     void *p = slab->head != JSM_LINK_END ? jsm_slab_pop(slab) : jsm_theap_refill(th, c, &fresh);
 
@@ -66,7 +66,7 @@ alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, bool zero)
     if (zero) {
         if (!fresh)
             memset(p, 0, bytes);
-    } else if (jsm_unlikely(th->slow)) {
+    } else if (jsm_unlikely(th->front.slow)) {
         fill_new(p, bytes);
     }
     return p;
@@ -95,7 +95,7 @@ jsm_malloc_slow(size_t bytes, bool zero)
         p = alloc_in_class(th, jsm_class_of(bytes), bytes, zero);
     } else {
         p = jsm_large_alloc(th, bytes, JSM_MAX_ALIGN, zero);
-        if (p != NULL && !zero && jsm_unlikely(th->slow))
+        if (p != NULL && !zero && jsm_unlikely(th->front.slow))
             fill_new(p, bytes);
     }
     leave(th);
@@ -107,8 +107,8 @@ jsm_malloc_medium(size_t bytes)
 {
     if (jsm_likely(bytes <= JSM_CLASS_MAX_BYTES)) {
         struct jsm_theap *th = jsm_theap_tls;
-        struct jsm_span *slab = th->active[jsm_class_of(bytes)];
-        if (jsm_likely(slab->head != JSM_LINK_END) && jsm_likely(!th->slow))
+        struct jsm_span *slab = th->front.active[jsm_class_of(bytes)];
+        if (jsm_likely(slab->head != JSM_LINK_END) && jsm_likely(!th->front.slow))
             return jsm_slab_pop(slab);
     }
     return jsm_malloc_slow(bytes, false);
@@ -177,7 +177,7 @@ jsm_free_slow(void *p)
     if (p == NULL)
         return;
     /* Blocks of slabs of several slices, and those of other threads, are no rarity. */
-    if (jsm_likely(slab != NULL) && jsm_likely(th->thread_id != 0) && jsm_likely(!th->slow)) {
+    if (jsm_likely(slab != NULL) && jsm_likely(th->front.thread_id != 0) && jsm_likely(!th->front.slow)) {
         if (jsm_kind(slab) == JSM_KIND_SLAB_PART)
             slab -= slab->back;
         if (jsm_likely(jsm_kind(slab) == JSM_KIND_SLAB) && jsm_likely(jsm_slab_index(slab, p, &i)) &&

@@ -1,10 +1,8 @@
 /* tcache/tcache.h - facade of the thread layer: the thread's theap and the fast paths.
  *
- * The thread-local pointer leads to one of
- *   jsm_theap_empty   a constant: the thread has not allocated yet
- *   a theap           of this thread alone
- *   jsm_theap_gone    a constant: the thread is ending and has given its theap back
- * In both constants every slab is jsm_slab_none, so the fast path needs no test for them.
+ * The thread-local pointer leads to the theap of this thread alone, or to a constant in which every
+ * slab is jsm_slab_none, so that the fast path needs no test: the thread has not allocated yet,
+ * or it is ending and has given its theap back.
  *
  * May include: base, os, rt, addr, arena, span, slab, class, heap.
  * SPDX-License-Identifier: MIT
@@ -21,7 +19,8 @@
 #include "slab/slab.h"
 
 extern _Thread_local struct jsm_theap *jsm_theap_tls;
-extern const struct jsm_theap jsm_theap_empty, jsm_theap_gone;
+extern const struct jsm_theap_front jsm_theap_none;
+#define JSM_THEAP_NONE ((struct jsm_theap *)(uintptr_t)&jsm_theap_none)
 
 /* ---- Slow paths; all take any argument ---- */
 
@@ -51,7 +50,7 @@ jsm_malloc_fast(size_t bytes)
 {
     if (jsm_unlikely(bytes > JSM_DIRECT_MAX))
         return jsm_malloc_medium(bytes);
-    struct jsm_span *slab = jsm_theap_tls->direct[(bytes + 7) >> JSM_DIRECT_SHIFT];
+    struct jsm_span *slab = jsm_theap_tls->front.direct[(bytes + 7) >> JSM_DIRECT_SHIFT];
     uint32_t i = slab->head;
     if (jsm_unlikely(i == JSM_LINK_END))
         return jsm_malloc_slow(bytes, false);

@@ -10,13 +10,13 @@
 
 #include <pthread.h>
 
-#define EMPTY_THEAP \
-    { .direct = { [0 ... JSM_DIRECTS - 1] = JSM_SLAB_NONE }, .active = { [0 ... JSM_CLASSES - 1] = JSM_SLAB_NONE } }
-const struct jsm_theap jsm_theap_empty = EMPTY_THEAP;
-const struct jsm_theap jsm_theap_gone = EMPTY_THEAP;
+const struct jsm_theap_front jsm_theap_none = {
+    .direct = { [0 ... JSM_DIRECTS - 1] = JSM_SLAB_NONE },
+    .active = { [0 ... JSM_CLASSES - 1] = JSM_SLAB_NONE }
+};
 
-#define AS_THEAP(constant) ((struct jsm_theap *)(uintptr_t)&(constant))
-_Thread_local struct jsm_theap *jsm_theap_tls = AS_THEAP(jsm_theap_empty);
+_Thread_local struct jsm_theap *jsm_theap_tls = JSM_THEAP_NONE;
+static _Thread_local bool thread_is_ending; /* it gets no theap any more */
 
 static struct jsm_lock threads_lock = { .rank = JSM_RANK_THREADS };
 static struct jsm_theap *all_theaps, *idle_theaps; /* [lock threads] */
@@ -30,7 +30,7 @@ jsm_theap_peek(void)
 {
     struct jsm_theap *th = jsm_theap_tls;
 
-    return th == AS_THEAP(jsm_theap_empty) || th == AS_THEAP(jsm_theap_gone) ? NULL : th;
+    return th == JSM_THEAP_NONE ? NULL : th;
 }
 
 /* The thread ends.  What it frees from here on, in later destructors, goes to the owners
@@ -40,7 +40,8 @@ thread_exit(void *theap)
 {
     struct jsm_theap *th = theap;
 
-    jsm_theap_tls = AS_THEAP(jsm_theap_gone);
+    jsm_theap_tls = JSM_THEAP_NONE;
+    thread_is_ending = true;
     jsm_theap_close(th);
     jsm_lock(&threads_lock);
     th->next_idle = idle_theaps;
@@ -101,9 +102,9 @@ jsm_theap_get(void)
 {
     struct jsm_theap *th = jsm_theap_tls;
 
-    if (jsm_likely(th != AS_THEAP(jsm_theap_empty) && th != AS_THEAP(jsm_theap_gone)))
+    if (jsm_likely(th != JSM_THEAP_NONE))
         return th;
-    return th == AS_THEAP(jsm_theap_empty) ? theap_make() : NULL;
+    return thread_is_ending ? NULL : theap_make();
 }
 
 void

@@ -99,7 +99,8 @@ eat(struct eater *e)
         eaten += e->list->bytes;
     e->met_limit = eaten < e->max_bytes;
     if (e->list == NULL) {
-        complain(e, "not one block was given");
+        if (e->alone) /* else the others may have all of it */
+            complain(e, "not one block was given");
         return;
     }
     if (e->met_limit) {

@@ -22,11 +22,11 @@ stress() {
 
 uses stress-ng stress-ng --temp-path "$tmp" --malloc 1 --malloc-ops 1000 --malloc-bytes 8M
 stress 'malloc, calloc, realloc and free of random sizes' \
-    --malloc 2 --malloc-ops "$(amount 200000)" --malloc-bytes 64M
+    --malloc 2 --malloc-ops "$(amount 200000)" --malloc-bytes 4M
 # Not scaled: with more operations than this its threads take forever on any allocator.
 stress 'the same in several threads' --malloc 3 --malloc-ops 20000 --malloc-bytes 8M --malloc-pthreads 4
 stress 'small ones, written over whole' --malloc 2 --malloc-ops "$(amount 20000)" --malloc-bytes 256K --malloc-touch
 stress 'the same with small mmap threshold and many blocks' \
     --malloc 2 --malloc-ops "$(amount 200000)" --malloc-bytes 16M --malloc-max 20000 --malloc-thresh 64K
 stress 'search trees' --tsearch 2 --tsearch-ops "$(amount 20)" --tsearch-size 16384 --tree 1 --tree-ops "$(amount 4)" --tree-size 50000
-stress 'blocks that grow by realloc' --bigheap 1 --bigheap-ops "$(amount 2000)" --bigheap-growth 64K
+stress 'blocks that grow by realloc' --bigheap 1 --bigheap-ops "$(amount 1000)" --bigheap-growth 64K

@@ -1,4 +1,4 @@
-/* api/malloc.c - blocks: what C, POSIX, glibc and BSD promise of the malloc family.
+/* api/alloc.c - blocks: what C, POSIX, glibc and BSD promise of the malloc family.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,7 +40,6 @@ jsm_malloc_at_least(size_t size, size_t *got)
     struct jsm_block block;
     void *p = jsm_malloc_fast(size);
 
-    *got = 0;
     if (p != NULL && jsm_block_expect("jsm_malloc_at_least", p, &block))
         *got = block.bytes;
     return p;

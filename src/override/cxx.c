@@ -1,0 +1,160 @@
+/* override/cxx.c - the operators new and delete of C++, as functions of C by the names that C++ gives
+ * them; nothing in this library is C++.
+ *
+ * They are weak: a program may define its own.  What a failing new has to do - run the handler, try
+ * again, throw - is left to the operator of the same name in the C++ library, which comes
+ * back to our malloc.  The library is looked for only then, because a program in C need have
+ * none, or none yet: it may load a plug-in that is written in C++.
+ *
+ * May include: base, os, rt, addr, arena, span, slab, class, heap, tcache, api.
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "api/api.h"
+#include "base/base.h"
+#include "tcache/tcache.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+/* size_t is `unsigned long` in mangled names of 64-bit programs, `unsigned int` in 32-bit ones. */
+#if defined(__LP64__) || defined(__s390__)
+#define Z "m"
+#else
+#define Z "j"
+#endif
+
+/* Alignment 0: that of malloc. */
+JSM_INLINE void *
+try_new(size_t size, size_t align)
+{
+    return align == 0 ? jsm_malloc_fast(size) : jsm_aligned_alloc(align, size);
+}
+
+#ifdef PIC
+
+/* The operator of this name that would be there without us. */
+static void *
+find_operator(const char *name)
+{
+    static const char *const libraries[] = { "libstdc++.so.6", "libc++abi.so.1", "libc++.so.1" };
+    void *function = dlsym(RTLD_NEXT, name);
+
+    for (size_t i = 0; function == NULL && i < sizeof libraries / sizeof libraries[0]; i++) {
+        void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+        if (library != NULL) {
+            function = dlsym(library, name);
+            dlclose(library);
+        }
+    }
+    return function;
+}
+
+JSM_COLD static void *
+new_slow(const char *name, size_t size, size_t align, bool nothrow)
+{
+    static const char tag; /* std::nothrow is an object without contents */
+    void *found = find_operator(name);
+
+    if (found == NULL && nothrow)
+        return NULL;
+    if (found == NULL) {
+        jsm_message(name, " failed, and there is no C++ library to throw std::bad_alloc", NULL);
+        abort();
+    }
+    if (align == 0)
+        return (*(void *(**)(size_t, const void *))(void *)&found)(size, &tag);
+    return (*(void *(**)(size_t, size_t, const void *))(void *)&found)(size, align, &tag);
+}
+
+#else /* a static program: this file is linked only into one in C++, and takes the place of its operators */
+
+extern void (*std_get_new_handler(void))(void) __asm__("_ZSt15get_new_handlerv");
+extern void std_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv");
+
+JSM_COLD static void *
+new_slow(const char *name, size_t size, size_t align, bool nothrow)
+{
+    (void)name;
+    for (;;) {
+        void (*handler)(void) = std_get_new_handler();
+        if (handler == NULL) {
+            if (!nothrow)
+                std_throw_bad_alloc();
+            return NULL;
+        }
+        handler();
+        void *p = try_new(size, align);
+        if (p != NULL)
+            return p;
+    }
+}
+
+#endif
+
+JSM_INLINE void *
+operator_new(const char *name, size_t size, size_t align, bool nothrow)
+{
+    void *p = try_new(size, align);
+
+    /* Option zero_size does not hold here: new of nothing is something. */
+    if (jsm_unlikely(p == NULL))
+        p = size == 0 ? try_new(1, align) : NULL;
+    return jsm_likely(p != NULL) ? p : new_slow(name, size, align, nothrow);
+}
+
+JSM_INLINE void
+operator_delete_sized(void *p, size_t size)
+{
+#if JSM_DEBUG >= 1
+    jsm_free_sized(p, size);
+#else
+    (void)size;
+    jsm_free_fast(p);
+#endif
+}
+
+#define WEAK JSM_EXPORT __attribute__((weak))
+#define UNUSED_TAG   const void *tag __attribute__((unused))
+#define UNUSED_ALIGN size_t a __attribute__((unused))
+
+#define NEW(id, name, params, align, nothrow)           \
+    void *id params __asm__(name);                      \
+    WEAK void *id params                                \
+    {                                                   \
+        return operator_new(name, n, align, nothrow);   \
+    }
+
+NEW(cxx_new, "_Znw" Z, (size_t n), 0, false)
+NEW(cxx_new_array, "_Zna" Z, (size_t n), 0, false)
+NEW(cxx_new_nothrow, "_Znw" Z "RKSt9nothrow_t", (size_t n, UNUSED_TAG), 0, true)
+NEW(cxx_new_array_nothrow, "_Zna" Z "RKSt9nothrow_t", (size_t n, UNUSED_TAG), 0, true)
+NEW(cxx_new_al, "_Znw" Z "St11align_val_t", (size_t n, size_t a), a, false)
+NEW(cxx_new_array_al, "_Zna" Z "St11align_val_t", (size_t n, size_t a), a, false)
+NEW(cxx_new_al_nothrow, "_Znw" Z "St11align_val_tRKSt9nothrow_t", (size_t n, size_t a, UNUSED_TAG), a, true)
+NEW(cxx_new_array_al_nothrow, "_Zna" Z "St11align_val_tRKSt9nothrow_t", (size_t n, size_t a, UNUSED_TAG), a, true)
+
+#define DELETE(id, name, params, call) \
+    void id params __asm__(name);      \
+    WEAK void id params                \
+    {                                  \
+        call;                          \
+    }
+
+DELETE(cxx_delete, "_ZdlPv", (void *p), jsm_free_fast(p))
+DELETE(cxx_delete_array, "_ZdaPv", (void *p), jsm_free_fast(p))
+DELETE(cxx_delete_nothrow, "_ZdlPvRKSt9nothrow_t", (void *p, UNUSED_TAG), jsm_free_fast(p))
+DELETE(cxx_delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", (void *p, UNUSED_TAG), jsm_free_fast(p))
+DELETE(cxx_delete_sized, "_ZdlPv" Z, (void *p, size_t n), operator_delete_sized(p, n))
+DELETE(cxx_delete_array_sized, "_ZdaPv" Z, (void *p, size_t n), operator_delete_sized(p, n))
+DELETE(cxx_delete_al, "_ZdlPvSt11align_val_t", (void *p, UNUSED_ALIGN), jsm_free_fast(p))
+DELETE(cxx_delete_array_al, "_ZdaPvSt11align_val_t", (void *p, UNUSED_ALIGN), jsm_free_fast(p))
+DELETE(cxx_delete_al_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t", (void *p, UNUSED_ALIGN, UNUSED_TAG),
+       jsm_free_fast(p))
+DELETE(cxx_delete_array_al_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t", (void *p, UNUSED_ALIGN, UNUSED_TAG),
+       jsm_free_fast(p))
+DELETE(cxx_delete_sized_al, "_ZdlPv" Z "St11align_val_t", (void *p, size_t n, size_t a),
+       jsm_free_aligned_sized(p, a, n))
+DELETE(cxx_delete_array_sized_al, "_ZdaPv" Z "St11align_val_t", (void *p, size_t n, size_t a),
+       jsm_free_aligned_sized(p, a, n))
