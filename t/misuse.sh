@@ -46,13 +46,13 @@ sized-freed               double free                                     free_s
 realloc-freed             double free                                     realloc
 realloc-freed-large       double free|invalid pointer .*                  realloc
 realloc-same              double free                                     realloc
-realloc-nothing           double free                                     realloc
+realloc-nothing           double free                                     realloc|free
 realloc-interior          invalid pointer \(inside a block\)              realloc
 realloc-foreign           invalid pointer \(not from this allocator\)     realloc
 reallocarray-freed        double free                                     realloc(array)?
 reallocf-freed            double free                                     reallocf?
 recallocarray-freed       double free                                     recallocarray
-rezalloc-freed            double free                                     rezalloc
+rezalloc-freed            double free                                     rezalloc|realloc
 expand-freed              double free                                     expand
 freezero-freed            double free                                     freezero
 usable-freed              double free                                     malloc_usable_size
@@ -85,7 +85,7 @@ complain() {
 # reported KINDS FUNCTION: whether the first line on standard error is the report, and nothing is on standard output.
 reported() {
     [ ! -s "$scratch/stdout" ] &&
-        head -n 1 "$scratch/stderr" | grep -Eq "^jsmalloc: (jsm_)?$2\\($(cat "$scratch/address")\\): ($1)"
+        head -n 1 "$scratch/stderr" | grep -Eq "^jsmalloc: (jsm_)?($2)\\($(cat "$scratch/address")\\): ($1)"
 }
 
 # 128 + SIGABRT; the simulator of another processor may say it in another way.

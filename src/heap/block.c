@@ -168,7 +168,8 @@ jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
             return span->base;
     }
     size_t align_slices = jsm_max(align, JSM_SLICE_BYTES) >> JSM_SLICE_SHIFT;
-    span = jsm_span_alloc(th->shard, slices_of(bytes), align_slices, zero, &clean);
+    span = jsm_span_alloc(th->shard, slices_of(bytes), align_slices, zero ? JSM_WANT_CLEAN : JSM_WANT_OLDEST,
+                          &clean);
     if (span == NULL)
         return NULL;
     span->size_bytes = bytes;

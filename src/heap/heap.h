@@ -7,8 +7,8 @@
  * Where the slabs of a heap are:
  *   ACTIVE             theap->active[class] (and theap->direct), one for each class
  *   PARTIAL            theap->partial[class], the longest waiting first
- *   FULL               nowhere; with several threads in theap->full[class], the oldest first, of which
- *                      only some are kept: the others are detached
+ *   FULL               nowhere; with several threads in theap->full, the oldest first, of which only
+ *                      some are kept: the others are detached
  *   DETACHED           nowhere, without owner
  *   SHARED             heap->shared[class]: any thread may adopt it
  * All slabs with an owner are on theap->slabs.
@@ -33,7 +33,7 @@ enum {
     JSM_OUTBOX_BYTES_MAX = 16 << 10, /* of blocks, in all entries */
     JSM_SPAN_CACHE = 8,              /* slab spans that a thread keeps */
     JSM_IDLE_BYTES_MAX = 1 << 20,    /* of empty slabs that a thread keeps active */
-    JSM_FULL_KEPT = 16               /* full slabs of a class that a thread keeps, with several threads */
+    JSM_FULL_SLICES_MAX = 64         /* of full slabs that a thread keeps, with several threads */
 };
 
 struct jsm_heap {
@@ -69,12 +69,16 @@ struct jsm_theap {
     struct jsm_outbox_entry outbox[JSM_OUTBOX_ENTRIES];
     struct jsm_link slabs;                    /* all slabs owned */
     struct jsm_link partial[JSM_CLASSES];
-    struct jsm_link full[JSM_CLASSES];
-    uint16_t n_full[JSM_CLASSES];
+    struct jsm_link full;
+    uint32_t n_full_slices;
     struct jsm_theap *next_all;               /* [const] all theaps there ever were */
     struct jsm_theap *next_idle;              /* [lock threads] those that no thread uses */
     _Alignas(JSM_CACHE_LINE) _Atomic(struct jsm_span *) inbox; /* [any] slabs posted by others */
 };
+
+#if UINTPTR_MAX > UINT32_MAX
+_Static_assert(sizeof(struct jsm_theap) <= 4096 + JSM_CACHE_LINE, "a thread costs little more than a page");
+#endif
 
 extern struct jsm_heap jsm_heap_default;
 

@@ -110,7 +110,7 @@ unlist_full(struct jsm_theap *th, struct jsm_span *slab)
 {
     if (jsm_list_is_linked(&slab->queue)) {
         jsm_list_remove(&slab->queue);
-        th->n_full[slab->class_id]--;
+        th->n_full_slices -= slab->n_slices;
     }
 }
 
@@ -121,20 +121,18 @@ unlist_full(struct jsm_theap *th, struct jsm_span *slab)
 static void
 keep_full(struct jsm_theap *th, struct jsm_span *slab)
 {
-    unsigned c = slab->class_id;
-
-    jsm_list_append(&th->full[c], &slab->queue);
-    th->n_full[c]++;
-    if (th->n_full[c] <= JSM_FULL_KEPT)
-        return;
-    struct jsm_span *oldest = jsm_list_entry(jsm_list_first(&th->full[c]), struct jsm_span, queue);
-    jsm_slab_wake(oldest); /* from here on nobody pins it */
-    if (jsm_slab_is_pinned(oldest))
-        return; /* it is on its way into our inbox */
-    uint32_t used = jsm_slab_used(oldest);
-    unlist_full(th, oldest);
-    let_go(oldest);
-    jsm_heap_detach(oldest, used);
+    jsm_list_append(&th->full, &slab->queue);
+    th->n_full_slices += slab->n_slices;
+    while (th->n_full_slices > JSM_FULL_SLICES_MAX) {
+        struct jsm_span *oldest = jsm_list_entry(jsm_list_first(&th->full), struct jsm_span, queue);
+        unlist_full(th, oldest);
+        jsm_slab_wake(oldest); /* from here on nobody pins it */
+        if (jsm_slab_is_pinned(oldest))
+            continue; /* it is on its way into our inbox */
+        uint32_t used = jsm_slab_used(oldest);
+        let_go(oldest);
+        jsm_heap_detach(oldest, used);
+    }
 }
 
 /* The active slab of its class has nothing left, unless blocks came back in the meantime. */
@@ -264,7 +262,7 @@ slab_new(struct jsm_theap *th, unsigned c)
     if (n_slices == 1 && th->n_cached > 0)
         slab = th->cached[--th->n_cached];
     else
-        slab = jsm_span_alloc(th->shard, n_slices, 1, false, &clean);
+        slab = jsm_span_alloc(th->shard, n_slices, 1, JSM_WANT_NEWEST, &clean);
     if (slab == NULL)
         return NULL;
     if (!jsm_slab_init(slab, c, jsm_class_bytes[c], clean)) {

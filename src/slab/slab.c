@@ -10,7 +10,7 @@
 
 const struct jsm_span jsm_slab_none = { .head = JSM_LINK_END };
 
-enum { CLASS_IDS = 256 };
+enum { CLASS_IDS = 64 };
 static struct jsm_meta_pool link_pools[CLASS_IDS]; /* arrays of one class are of one size */
 
 /* One cell more than blocks: the address behind the last block may be a multiple of the size. */
@@ -42,6 +42,7 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
 {
     uint32_t capacity = (uint32_t)((slab->n_slices << JSM_SLICE_SHIFT) / block_bytes);
 
+    jsm_assert(class_id < CLASS_IDS);
     /* A span from a thread's cache brings its array along; used cells there are none (S4). */
     if (slab->link == NULL || slab->class_id != class_id) {
         if (slab->link != NULL)

@@ -39,7 +39,7 @@ bin_of(size_t n_slices)
     if (n_slices <= JSM_BINS_EXACT)
         return n_slices - 1;
     unsigned top = jsm_log2(n_slices);
-    return JSM_BINS_EXACT + (size_t)(top - 6) * 8 + ((n_slices >> (top - 3)) & 7);
+    return JSM_BINS_EXACT + (size_t)(top - 5) * 4 + ((n_slices >> (top - 2)) & 3);
 }
 
 static struct jsm_shard *
@@ -134,13 +134,14 @@ jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t fr
 
 /* ---- Finding a span ---- */
 
-/* The shortest span of at least `n` slices in one bin, the least recently used of equals. */
+/* The shortest span of at least `n` slices in one bin; of equals the least recently used, or the
+ * most. */
 static struct jsm_span *
-bin_best(struct jsm_link *bin, size_t n)
+bin_best(struct jsm_link *bin, size_t n, bool newest)
 {
     struct jsm_span *best = NULL;
 
-    for (struct jsm_link *l = bin->next; l != bin && l != NULL; l = l->next) {
+    for (struct jsm_link *l = newest ? bin->prev : bin->next; l != bin && l != NULL; l = newest ? l->prev : l->next) {
         struct jsm_span *span = span_of_link(l);
         if (span->n_slices >= n && (best == NULL || span->n_slices < best->n_slices))
             best = span;
@@ -151,7 +152,7 @@ bin_best(struct jsm_link *bin, size_t n)
 }
 
 static struct jsm_span *
-half_best(struct jsm_shard *shard, size_t dirty, size_t n)
+half_best(struct jsm_shard *shard, size_t dirty, size_t n, bool newest)
 {
     size_t bin = bin_of(n);
     struct jsm_span *best = NULL;
@@ -160,7 +161,7 @@ half_best(struct jsm_shard *shard, size_t dirty, size_t n)
         bin = jsm_bits_find(shard->filled[dirty], bin, JSM_BINS, true);
         if (bin == JSM_BINS)
             return NULL;
-        best = bin_best(&shard->bins[dirty][bin], n);
+        best = bin_best(&shard->bins[dirty][bin], n, newest);
         bin++;
     }
     return best;
@@ -168,10 +169,11 @@ half_best(struct jsm_shard *shard, size_t dirty, size_t n)
 
 /* Best fit; of equals a dirty one, or a clean one if that is wanted. */
 static struct jsm_span *
-best_fit(struct jsm_shard *shard, size_t n, bool want_clean)
+best_fit(struct jsm_shard *shard, size_t n, enum jsm_span_want want)
 {
-    struct jsm_span *first = half_best(shard, !want_clean, n);
-    struct jsm_span *second = half_best(shard, want_clean, n);
+    bool newest = want == JSM_WANT_NEWEST, clean = want == JSM_WANT_CLEAN;
+    struct jsm_span *first = half_best(shard, !clean, n, newest);
+    struct jsm_span *second = half_best(shard, clean, n, newest);
 
     if (first == NULL || second == NULL)
         return first != NULL ? first : second;
@@ -202,9 +204,9 @@ hand_out(struct jsm_arena *arena, size_t index, size_t n, bool *clean)
 }
 
 static struct jsm_span *
-alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, bool want_clean, bool *clean)
+alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, enum jsm_span_want want, bool *clean)
 {
-    struct jsm_span *span = best_fit(shard, n + align - 1, want_clean);
+    struct jsm_span *span = best_fit(shard, n + align - 1, want);
 
     if (span == NULL)
         return NULL;
@@ -246,7 +248,7 @@ alloc_from_frontier(struct jsm_shard *shard, size_t n, size_t align, bool *clean
 
 /* One attempt: own bins, bins of the other shards, own frontiers, a new arena. */
 static struct jsm_span *
-alloc_once(unsigned shard_id, size_t n, size_t align, bool want_clean, bool *clean)
+alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, bool *clean)
 {
     struct jsm_span *span = NULL;
     unsigned n_shards = jsm_shard_count();
@@ -254,7 +256,7 @@ alloc_once(unsigned shard_id, size_t n, size_t align, bool want_clean, bool *cle
     for (unsigned i = 0; span == NULL && i < n_shards; i++) {
         struct jsm_shard *other = &jsm_shards[(shard_id + i) % n_shards];
         jsm_lock(&other->lock);
-        span = alloc_from_bins(other, n, align, want_clean, clean);
+        span = alloc_from_bins(other, n, align, want, clean);
         if (span == NULL && i == 0)
             span = alloc_from_frontier(other, n, align, clean);
         jsm_unlock(&other->lock);
@@ -273,14 +275,14 @@ alloc_once(unsigned shard_id, size_t n, size_t align, bool want_clean, bool *cle
 }
 
 struct jsm_span *
-jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, bool want_clean, bool *clean)
+jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
 {
     if (n_slices > UINT32_MAX / 2 || align_slices > UINT32_MAX / 2)
         return NULL;
-    struct jsm_span *span = alloc_once(shard, n_slices, align_slices, want_clean, clean);
+    struct jsm_span *span = alloc_once(shard, n_slices, align_slices, want, clean);
     if (span == NULL && jsm_span_pressure != NULL) {
         jsm_span_pressure();
-        span = alloc_once(shard, n_slices, align_slices, want_clean, clean);
+        span = alloc_once(shard, n_slices, align_slices, want, clean);
     }
     return span;
 }

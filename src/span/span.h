@@ -23,8 +23,8 @@
 
 enum {
     JSM_SHARDS_MAX = 16,
-    JSM_BINS_EXACT = 64,                      /* one bin for each length up to here */
-    JSM_BINS = JSM_BINS_EXACT + 11 * 8,       /* then eight for each doubling */
+    JSM_BINS_EXACT = 32,                      /* one bin for each length up to here */
+    JSM_BINS = JSM_BINS_EXACT + 12 * 4,       /* then four for each doubling */
     JSM_BIN_WORDS = (JSM_BINS + 63) / 64
 };
 
@@ -41,10 +41,17 @@ extern struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
 /* How many shards are in use; a thread picks one. */
 unsigned jsm_shard_count(void);
 
+/* What is preferred among spans that fit equally well. */
+enum jsm_span_want {
+    JSM_WANT_OLDEST, /* dirty ones, the least recently used: large blocks, which fill it */
+    JSM_WANT_NEWEST, /* dirty ones, the most recently used: slabs, which touch a page at a time */
+    JSM_WANT_CLEAN   /* clean ones: calloc */
+};
+
 /* A span of `n_slices`, aligned to `align_slices` (a power of two), of kind BUSY; NULL if there
- * is no memory.  `*clean` says whether all of it reads as zero; with `want_clean` that is
- * preferred among spans that fit equally well. */
-struct jsm_span *jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, bool want_clean, bool *clean);
+ * is no memory.  `*clean` says whether all of it reads as zero. */
+struct jsm_span *jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_span_want want,
+                                bool *clean);
 
 /* Takes back a span that jsm_span_alloc() gave, whatever its kind is now. */
 void jsm_span_free(struct jsm_span *span);
