@@ -148,7 +148,8 @@ test_realloc(void)
 static void
 test_bad(void)
 {
-    static const size_t bad[] = {0, 3, 5, 6, 7, 9, 12, 24, 48, 100, 4095, 4097, 65537, SIZE_MAX, SIZE_MAX / 2, SIZE_MAX - 1};
+    static const size_t bad[] = {0, 3, 5, 6, 7, 9, 12, 24, 48, 100, 4095, 4097, 65537,
+        SIZE_MAX, SIZE_MAX / 2, SIZE_MAX - 1};
     unsigned given = 0, wrong = 0;
 
     for (unsigned i = 0; i < COUNT_OF(bad); i++) {

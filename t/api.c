@@ -155,8 +155,8 @@ test_is_ours(void)
     is_int(freed, 0, "freed blocks are not blocks");
     void *map = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const void *foreign[] = {NULL, a_static, on_stack, (void *)(uintptr_t)test_is_ours, map, (void *)1, (void *)4096,
-        (void *)(uintptr_t)0x41414141, (void *)(UINTPTR_MAX / 2), (void *)(UINTPTR_MAX / 2 + 1), (void *)(UINTPTR_MAX - 15),
-        (void *)UINTPTR_MAX};
+        (void *)(uintptr_t)0x41414141, (void *)(UINTPTR_MAX / 2), (void *)(UINTPTR_MAX / 2 + 1),
+        (void *)(UINTPTR_MAX - 15), (void *)UINTPTR_MAX};
     unsigned taken = 0;
     for (unsigned i = 0; i < COUNT_OF(foreign); i++)
         taken += jsm_is_ours(foreign[i]) != 0;

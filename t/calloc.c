@@ -143,7 +143,8 @@ static void
 test_overflow(void)
 {
     static const size_t factors[][2] = {{SIZE_MAX, 2}, {2, SIZE_MAX}, {SIZE_MAX / 2 + 1, 2}, {SIZE_MAX / 4 + 1, 4},
-        {SIZE_MAX / 3 + 1, 3}, {SIZE_MAX, SIZE_MAX}, {(size_t)1 << (sizeof(size_t) * 4), (size_t)1 << (sizeof(size_t) * 4)},
+        {SIZE_MAX / 3 + 1, 3}, {SIZE_MAX, SIZE_MAX},
+        {(size_t)1 << (sizeof(size_t) * 4), (size_t)1 << (sizeof(size_t) * 4)},
         {PTRDIFF_MAX, 2}, {PTRDIFF_MAX / 2 + 1, 2}};
     unsigned given = 0, wrong = 0;
 

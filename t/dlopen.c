@@ -73,7 +73,8 @@ main(void)
     }
     is_int(foreign, 0, "what it allocates comes from this library");
     is_int(spoilt, 0, "and outlives it");
-    ok(dlopen("/nonexistent/no-such-plugin.so", RTLD_NOW) == NULL && dlerror() != NULL, "a failing dlopen does no harm");
+    ok(dlopen("/nonexistent/no-such-plugin.so", RTLD_NOW) == NULL && dlerror() != NULL,
+       "a failing dlopen does no harm");
     is_int(jsm_check(), 0, "the heap is sound");
     return done();
 }

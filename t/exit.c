@@ -258,20 +258,25 @@ free_parcel(void *arg)
     tally(&n_ended, 1);
 }
 
-static void *
-work_until_cancelled(void *arg)
+static void
+work_for_ever(uint64_t r)
 {
-    uint64_t r = (uintptr_t)arg;
-    struct parcel parcel = parcel_new(3000, 5);
-
-    pthread_cleanup_push(free_parcel, &parcel);
-    tally(&n_destroyed, 1);
     for (;;) {
         struct parcel next = parcel_new(random_below(&r, 5000) + 1, 6);
         tally(&n_spoilt, !parcel_good(&next));
         jsm_free(next.p);
         pthread_testcancel();
     }
+}
+
+static void *
+work_until_cancelled(void *arg)
+{
+    struct parcel parcel = parcel_new(3000, 5);
+
+    pthread_cleanup_push(free_parcel, &parcel);
+    tally(&n_destroyed, 1);
+    work_for_ever((uintptr_t)arg);
     pthread_cleanup_pop(1);
     return NULL;
 }

@@ -64,7 +64,8 @@ test_mallinfo(void)
 
     void *huge = jsm_malloc(200 * MIB);
     struct jsm_mallinfo2 mapped = jsm_mallinfo2();
-    ok(mapped.hblks == after.hblks + 1 && mapped.hblkhd >= after.hblkhd + 200 * MIB, "mallinfo2: a huge block is a mapping");
+    ok(mapped.hblks == after.hblks + 1 && mapped.hblkhd >= after.hblkhd + 200 * MIB,
+       "mallinfo2: a huge block is a mapping");
     jsm_free(huge);
     mapped = jsm_mallinfo2();
     ok(mapped.hblks == after.hblks && mapped.hblkhd == after.hblkhd, "which ends when it is freed");

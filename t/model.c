@@ -130,10 +130,13 @@ release(struct worker *w, struct block *b)
 static void
 change(struct worker *w, struct block *b)
 {
-    size_t size = random_below(&w->random, 3) == 0 ? b->size / 2 + random_below(&w->random, b->size + 2) : random_size(w);
-    size_t old = b->size, both;
+    size_t old = b->size, both, size;
     void *q;
 
+    if (random_below(&w->random, 3) == 0)
+        size = old / 2 + random_below(&w->random, old + 2);
+    else
+        size = random_size(w);
     if (w->live_bytes + size > w->max_bytes || size == 0)
         size = size % 1000 + 1;
     verify(w, b);

@@ -192,13 +192,15 @@ in_child(unsigned n, bool sticky)
 static unsigned
 test_failures(bool sticky, unsigned limit, const char *what)
 {
+    static const char *const words[] = {"good", "untouched", "a block was spoilt", "errno was not ENOMEM",
+        "calloc gave a block that is not zero", "a block was misaligned", "the heap was not sound",
+        "there was no service afterwards", "NULL though nothing had failed"};
     unsigned n = 0, bad = 0, step = rounds(10, 10) == 10 ? 1 : 7;
     int verdict;
 
     while (n < limit && (verdict = in_child(n, sticky)) != UNTOUCHED) {
         if (verdict != GOOD && bad++ < 20)
-            diag("call %u: verdict %d (2 spoilt, 3 errno, 4 not zero, 5 misaligned, 6 unsound, 7 no service after, 8 lied)",
-                 n, verdict);
+            diag("call %u: %s", n, verdict > 0 && verdict <= LIED ? words[verdict] : "killed, or no child");
         n += step;
     }
     is_int(bad, 0, "%s", what);

@@ -1,0 +1,112 @@
+/* t/unit.h - what the tests of single modules have in common.
+ *
+ * They are linked to libcore.la, call the functions of one layer, and look into its structures.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef JSM_UNIT_H
+#define JSM_UNIT_H
+
+#include "blackbox.h"
+
+#include "rt/rt.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+/* Ends a test that hangs, long after any should have ended. */
+BB_UNUSED static void
+end_if_stuck(void)
+{
+    alarm(want_extra() ? 3600 : 300);
+}
+
+/* What became of a child: the status of waitpid(), and what it wrote to standard error. */
+struct child {
+    int status;
+    char text[4096];
+};
+
+/* Runs `body` in a child that ends with its result, or by SIGALRM when it does not end. */
+BB_UNUSED static void
+in_child(struct child *child, int (*body)(void))
+{
+    int ends[2];
+    size_t len = 0;
+    ssize_t n;
+
+    child->status = -1;
+    child->text[0] = '\0';
+    if (pipe(ends) != 0)
+        return;
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        alarm(60);
+        _exit(body());
+    }
+    close(ends[1]);
+    while ((n = read(ends[0], child->text + len, sizeof child->text - 1 - len)) > 0)
+        len += (size_t)n;
+    child->text[len] = '\0';
+    close(ends[0]);
+    if (pid > 0)
+        waitpid(pid, &child->status, 0);
+}
+
+BB_UNUSED static bool
+ended_well(const struct child *child)
+{
+    return WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0;
+}
+
+/* How the child ended, in words, when that was not well. */
+BB_UNUSED static void
+tell_child(const struct child *child)
+{
+    if (WIFSIGNALED(child->status))
+        diag("the child was ended by signal %d", WTERMSIG(child->status));
+    else if (!ended_well(child))
+        diag("the child ended with %d", WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1);
+    if (child->text[0] != '\0')
+        diag("it said: %.900s", child->text);
+}
+
+/* Sets an option as JSMALLOC_OPTIONS would; whether name and value are good. */
+BB_UNUSED static bool
+set_option(const char *name, const char *value)
+{
+    return jsm_option_parse(name, strlen(name), value, strlen(value));
+}
+
+/* What may be done with the memory at `p`, from /proc: "rw-p" and the like; "" if there is none. */
+BB_UNUSED static const char *
+access_of(const void *p)
+{
+    static char rights[8];
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    rights[0] = '\0';
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long long from, to;
+        char found[8];
+        if (sscanf(line, "%llx-%llx %7s", &from, &to, found) == 3 && (uintptr_t)p >= from && (uintptr_t)p < to) {
+            memcpy(rights, found, sizeof rights);
+            break;
+        }
+    }
+    if (maps != NULL)
+        fclose(maps);
+    return rights;
+}
+
+/* Whether all of it reads as zero. */
+BB_UNUSED static bool
+is_zero(const void *p, size_t n)
+{
+    return is_all(p, n, 0);
+}
+
+#endif
