@@ -96,12 +96,12 @@ struct jsm_span {
         };
     };
     union {
-        size_t size_bytes; /* [own] of a large or huge block: what was asked for, in whole pages */
+        _Atomic(size_t) size_bytes; /* [any] of a large or huge block: what was asked for */
         struct {           /* [own] of a slab */
             uint16_t purged_head; /* first block whose memory was given back */
-            uint8_t biased;      /* counts as idle memory of its heap, `left` is one too high */
+            uint8_t biased;      /* not 0: `left` is one too high, and so many steps count as idle */
             uint8_t clean;       /* [const] was zero when it became a slab */
-            uint32_t idle_bytes; /* what it counts for as idle memory */
+            _Atomic(uint32_t) seen; /* [any] for statistics, see jsm_slab_note() */
         };
     };
 };
@@ -117,6 +117,21 @@ jsm_kind(const struct jsm_span *span)
     /* ORDER: relaxed.  Neighbours look only for FREE and FREE_TAIL, which are written and read
      * under the lock of the shard; for who holds a block of the span it does not change. */
     return (enum jsm_kind)jsm_load_relaxed(&span->kind);
+}
+
+/* Size of a large or huge block. */
+JSM_INLINE size_t
+jsm_size_bytes(const struct jsm_span *span)
+{
+    /* ORDER: relaxed; read by its holder, or as a statistic. */
+    return jsm_load_relaxed(&span->size_bytes);
+}
+
+JSM_INLINE void
+jsm_set_size_bytes(struct jsm_span *span, size_t bytes)
+{
+    /* ORDER: relaxed, as above. */
+    jsm_store_relaxed(&span->size_bytes, bytes);
 }
 
 JSM_INLINE void

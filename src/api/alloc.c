@@ -168,7 +168,9 @@ aligned_bytes(size_t alignment, size_t size)
 {
     unsigned c = jsm_class_of_aligned(size, alignment);
 
-    return c < JSM_CLASSES ? jsm_class_bytes[c] : jsm_malloc_good_size(size);
+    if (c < JSM_CLASSES && jsm_class_bytes[c] <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
+        return jsm_class_bytes[c];
+    return jsm_round_up(jsm_max(size, (size_t)1), jsm_os_page_bytes());
 }
 
 void

@@ -75,6 +75,10 @@ resize(const char *function, void *p, size_t size)
         errno = EINVAL;
         return NULL;
     }
+    if (size == 0) {
+        jsm_free_found(&block);
+        return NULL;
+    }
     if (jsm_unlikely(size > PTRDIFF_MAX)) {
         errno = ENOMEM;
         return NULL;
@@ -87,10 +91,6 @@ jsm_realloc(void *p, size_t size)
 {
     if (p == NULL)
         return jsm_malloc_fast(size);
-    if (size == 0) {
-        jsm_free_fast(p);
-        return NULL;
-    }
     return resize("realloc", p, size);
 }
 
@@ -121,7 +121,13 @@ jsm_expand(void *p, size_t size)
 {
     struct jsm_block block;
 
-    if (p == NULL || !jsm_block_expect("jsm_expand", p, &block) || size > PTRDIFF_MAX)
+    if (p == NULL)
+        return NULL;
+    if (!jsm_block_expect("jsm_expand", p, &block)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (size > PTRDIFF_MAX)
         return NULL;
     return size <= block.bytes || fits_in_place(&block, size) ? p : NULL;
 }
@@ -161,11 +167,13 @@ jsm_recallocarray(void *p, size_t old_count, size_t count, size_t size)
         return p;
     }
     uint8_t *q = jsm_malloc_fast(bytes);
-    if (q == NULL)
+    if (q == NULL && (bytes > 0 || jsm_option(JSM_OPT_ZERO_SIZE) == 0))
         return NULL;
     size_t kept = jsm_min(old_bytes, bytes);
-    memcpy(q, p, kept);
-    memset(q + kept, 0, bytes - kept);
+    if (bytes > 0) {
+        memcpy(q, p, kept);
+        memset(q + kept, 0, bytes - kept);
+    }
     explicit_bzero(p, old_bytes);
     jsm_free_found(&block);
     return q;

@@ -18,6 +18,9 @@ jsm_stats_take(struct jsm_stats *stats)
     struct jsm_heap_totals *heap = &stats->heap;
 
     memset(stats, 0, sizeof *stats);
+    struct jsm_theap *th = jsm_theap_peek();
+    if (th != NULL)
+        jsm_theap_note(th);
     jsm_heap_totals(heap);
     jsm_span_totals(&stats->spans);
     jsm_huge_totals(&stats->spans);

@@ -36,7 +36,7 @@ find_in_large(struct jsm_span *span, const void *p, struct jsm_block *block)
     block->span = span;
     block->index = 0;
     block->start = span->base;
-    block->bytes = jsm_round_up(span->size_bytes, jsm_os_page_bytes());
+    block->bytes = jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
     block->found = p == span->base ? JSM_FOUND_BLOCK : JSM_FOUND_INSIDE;
 }
 
@@ -75,7 +75,7 @@ jsm_block_find(const void *p, struct jsm_block *block)
         break;
     case JSM_KIND_LARGE:
     case JSM_KIND_HUGE:
-        if ((uintptr_t)p - (uintptr_t)slice->base < slice->size_bytes || p == slice->base) {
+        if ((uintptr_t)p - (uintptr_t)slice->base < jsm_size_bytes(slice) || p == slice->base) {
             find_in_large(slice, p, block);
             break;
         }
@@ -172,7 +172,7 @@ jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
                           &clean);
     if (span == NULL)
         return NULL;
-    span->size_bytes = bytes;
+    jsm_set_size_bytes(span, bytes);
     /* ORDER: relaxed; blocks of spans have no owner. */
     jsm_store_relaxed(&span->owner, 0);
     jsm_set_kind(span, JSM_KIND_LARGE);
@@ -192,7 +192,7 @@ jsm_large_resize(struct jsm_span *span, size_t bytes)
         jsm_span_shrink(span, n);
     else if (n > span->n_slices && !jsm_span_grow(span, n))
         return false;
-    span->size_bytes = bytes;
+    jsm_set_size_bytes(span, bytes);
     return true;
 }
 

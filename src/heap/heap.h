@@ -188,8 +188,10 @@ struct jsm_heap_totals {
     size_t cached_bytes;
 };
 
-/* Adds up what the descriptors say; other threads go on meanwhile, so it is a picture taken
- * with a long exposure. */
+/* Writes down the state of all slabs of the thread, for statistics. */
+void jsm_theap_note(struct jsm_theap *th);
+
+/* Adds up what was written down of all slabs; that of other threads is a little old. */
 void jsm_heap_totals(struct jsm_heap_totals *totals);
 
 #endif

@@ -39,6 +39,7 @@ tell_block(struct jsm_text *t, const void *p, const struct jsm_block *block)
 static void
 conclude(struct jsm_text *t, const void *p, const struct jsm_block *block)
 {
+    jsm_options_init(); /* this may be the first call into the library */
     int64_t action = jsm_option(JSM_OPT_CHECK_ACTION);
 
     jsm_text_str(t, "\n");

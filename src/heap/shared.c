@@ -60,6 +60,7 @@ jsm_heap_detach(struct jsm_span *slab, uint32_t used)
 
     slab->left = used;
     slab->state = JSM_SLAB_DETACHED;
+    jsm_slab_note(slab);
     if (jsm_slab_detach(slab, jsm_min(missing, used)))
         share(slab);
 }
@@ -102,6 +103,7 @@ jsm_heap_adopt(struct jsm_heap *heap, unsigned c)
         unlist_shared(heap, found);
         found->left -= came_back;
         found->state = JSM_SLAB_NEW;
+        jsm_slab_note(found);
     }
     jsm_unlock(&heap->lock);
     return found;
@@ -114,8 +116,10 @@ jsm_heap_trim_shared(struct jsm_heap *heap)
 
     jsm_lock(&heap->lock);
     for (unsigned c = 0; c < JSM_CLASSES; c++) {
-        struct jsm_link *list = &heap->shared[c];
-        for (struct jsm_link *l = list->next, *next; l != list && l != NULL; l = next) {
+        /* Slabs go back to the end of the list: each is visited once.
+         * ORDER: relaxed; changed only under the lock that we hold. */
+        uint32_t n = jsm_load_relaxed(&heap->n_shared[c]);
+        for (struct jsm_link *l = heap->shared[c].next, *next; n > 0; n--, l = next) {
             struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, queue);
             uint32_t came_back;
             next = l->next;
@@ -128,6 +132,7 @@ jsm_heap_trim_shared(struct jsm_heap *heap)
                 continue;
             }
             bytes += jsm_slab_purge_holes(slab);
+            jsm_slab_note(slab);
             list_shared(heap, slab);
             if (jsm_slab_detach(slab, slab->left)) { /* the last blocks came in just now */
                 unlist_shared(heap, slab);

@@ -12,10 +12,13 @@ _Atomic(uint32_t) jsm_theaps_live;
 
 /* ---- Where a slab is ---- */
 
-static size_t
-carved_bytes(const struct jsm_span *slab)
+/* Idle memory is counted in steps of 4 KiB; a slab has 128 at most. */
+enum { IDLE_STEP_BYTES = 4096 };
+
+static unsigned
+carved_steps(const struct jsm_span *slab)
 {
-    return (size_t)slab->carved * slab->block_bytes;
+    return (unsigned)(((size_t)slab->carved * slab->block_bytes + IDLE_STEP_BYTES - 1) / IDLE_STEP_BYTES);
 }
 
 /* Makes `slab` the one that class `c` allocates from. */
@@ -70,7 +73,7 @@ static void
 remove_bias(struct jsm_theap *th, struct jsm_span *slab)
 {
     if (slab->biased) {
-        th->idle_bytes -= slab->idle_bytes;
+        th->idle_bytes -= (size_t)slab->biased * IDLE_STEP_BYTES;
         slab->biased = 0;
         slab->left--;
     }
@@ -102,6 +105,7 @@ static void
 list_partial(struct jsm_theap *th, struct jsm_span *slab)
 {
     slab->state = JSM_SLAB_PARTIAL;
+    jsm_slab_note(slab);
     jsm_list_append(&th->partial[slab->class_id], &slab->queue);
 }
 
@@ -144,6 +148,7 @@ set_aside(struct jsm_theap *th, struct jsm_span *slab)
         return;
     slab->left = slab->wake;
     slab->state = JSM_SLAB_FULL;
+    jsm_slab_note(slab);
     /* ORDER: relaxed; a thread that starts now will find the next slab listed. */
     if (jsm_load_relaxed(&jsm_theaps_live) > 1)
         keep_full(th, slab);
@@ -170,12 +175,12 @@ wake_up(struct jsm_theap *th, struct jsm_span *slab)
 static void
 active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
 {
-    size_t bytes = carved_bytes(slab);
+    unsigned steps = carved_steps(slab);
+    size_t bytes = (size_t)steps * IDLE_STEP_BYTES;
 
     if (th->idle_bytes + bytes <= JSM_IDLE_BYTES_MAX || jsm_slab_is_pinned(slab)) {
         th->idle_bytes += bytes;
-        slab->idle_bytes = (uint32_t)bytes;
-        slab->biased = 1;
+        slab->biased = (uint8_t)steps;
         slab->left = 1;
         return;
     }
@@ -392,7 +397,9 @@ jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
             slab = th->front.active[c];
         }
     }
-    return jsm_slab_pop(slab);
+    void *p = jsm_slab_pop(slab);
+    jsm_slab_note(slab);
+    return p;
 }
 
 /* ---- Life ---- */
@@ -573,4 +580,11 @@ jsm_theap_has_cached(const struct jsm_theap *th, const struct jsm_span *span)
         if (th->cached[i] == span)
             return true;
     return false;
+}
+
+void
+jsm_theap_note(struct jsm_theap *th)
+{
+    for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next)
+        jsm_slab_note(jsm_list_entry(l, struct jsm_span, all));
 }

@@ -47,6 +47,23 @@ jsm_heap_check(struct jsm_theap *th)
 }
 
 static void
+add_slab(const struct jsm_span *slab, struct jsm_heap_totals *totals)
+{
+    unsigned c;
+    uint32_t used, carved;
+    /* ORDER: relaxed; a statistic. */
+    uint32_t remote = jsm_remote_blocks(jsm_load_relaxed(&slab->remote));
+
+    jsm_slab_noted(slab, &c, &used, &carved);
+    if (c >= JSM_CLASSES)
+        return;
+    totals->slabs[c]++;
+    totals->blocks[c] += (jsm_class_slices(jsm_class_bytes[c]) << JSM_SLICE_SHIFT) / jsm_class_bytes[c];
+    totals->carved[c] += carved;
+    totals->used[c] += used > remote ? used - remote : 0;
+}
+
+static void
 add_span(struct jsm_span *span, void *arg)
 {
     struct jsm_heap_totals *totals = arg;
@@ -54,21 +71,13 @@ add_span(struct jsm_span *span, void *arg)
     switch (jsm_kind(span)) {
     case JSM_KIND_LARGE:
         totals->large_count++;
-        totals->large_bytes += span->size_bytes;
+        totals->large_bytes += jsm_size_bytes(span);
         break;
     case JSM_KIND_CACHED:
         totals->cached_bytes += (size_t)span->n_slices << JSM_SLICE_SHIFT;
         break;
     default:
-        if (span->class_id < JSM_CLASSES) {
-            /* ORDER: relaxed; a statistic. */
-            uint32_t remote = jsm_remote_blocks(jsm_load_relaxed(&span->remote));
-            uint32_t used = jsm_slab_used(span);
-            totals->slabs[span->class_id]++;
-            totals->blocks[span->class_id] += span->capacity;
-            totals->carved[span->class_id] += span->carved;
-            totals->used[span->class_id] += used > remote && used <= span->capacity ? used - remote : 0;
-        }
+        add_slab(span, totals);
         break;
     }
 }

@@ -68,6 +68,7 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
     slab->state = JSM_SLAB_NEW;
     /* ORDER: relaxed; nobody else knows the slab yet. */
     jsm_store_relaxed(&slab->remote, 0);
+    jsm_slab_note(slab);
     write_parts(slab);
     jsm_set_kind(slab, JSM_KIND_SLAB);
     return true;
@@ -146,10 +147,33 @@ jsm_slab_used(const struct jsm_span *slab)
     case JSM_SLAB_FULL:
         return slab->capacity - (slab->wake - slab->left);
     case JSM_SLAB_ACTIVE:
-        return slab->left - slab->biased;
+        return slab->left - (slab->biased != 0);
     default:
         return slab->left;
     }
+}
+
+enum { SEEN_BITS = 13, SEEN_MAX = (1 << SEEN_BITS) - 1 };
+
+void
+jsm_slab_note(struct jsm_span *slab)
+{
+    uint32_t used = jsm_min(jsm_slab_used(slab), (uint32_t)SEEN_MAX);
+    uint32_t carved = jsm_min((uint32_t)slab->carved, (uint32_t)SEEN_MAX);
+
+    /* ORDER: relaxed; a statistic. */
+    jsm_store_relaxed(&slab->seen, (uint32_t)slab->class_id << 2 * SEEN_BITS | used << SEEN_BITS | carved);
+}
+
+void
+jsm_slab_noted(const struct jsm_span *slab, unsigned *class_id, uint32_t *used, uint32_t *carved)
+{
+    /* ORDER: relaxed; a statistic. */
+    uint32_t seen = jsm_load_relaxed(&slab->seen);
+
+    *class_id = seen >> 2 * SEEN_BITS;
+    *used = seen >> SEEN_BITS & SEEN_MAX;
+    *carved = seen & SEEN_MAX;
 }
 
 /* ---- Holes: pages that hold only free blocks ---- */

@@ -78,6 +78,13 @@ bool jsm_slab_check(const struct jsm_span *slab);
 /* Used blocks, by S2. [own] */
 uint32_t jsm_slab_used(const struct jsm_span *slab);
 
+/* Writes down class, used and carved blocks, for those who may not look at the fields of the owner.
+ * Owners do it on slow paths, so others see a figure that is a little old. [own] */
+void jsm_slab_note(struct jsm_span *slab);
+
+/* What was written down last. */
+void jsm_slab_noted(const struct jsm_span *slab, unsigned *class_id, uint32_t *used, uint32_t *carved);
+
 /* In the child of fork(): the slab's owner is gone, whatever it was doing.  All blocks that are
  * not live become free, the slab has no remote frees. */
 void jsm_slab_rebuild(struct jsm_span *slab);

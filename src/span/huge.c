@@ -14,14 +14,14 @@ static size_t huge_count, huge_bytes, huge_peak_bytes;      /* [lock huge] */
 static size_t
 mapped_bytes(const struct jsm_span *span)
 {
-    return jsm_round_up(span->size_bytes, jsm_os_page_bytes());
+    return jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
 }
 
 static void
 enter_locked(struct jsm_span *span, uint8_t *base, size_t bytes)
 {
     span->base = base;
-    span->size_bytes = bytes;
+    jsm_set_size_bytes(span, bytes);
     span->n_slices = 0;
     jsm_set_kind(span, JSM_KIND_HUGE);
     jsm_list_append(&mappings, &span->all);
@@ -110,7 +110,7 @@ jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move)
     if (mapped < bytes)
         return NULL;
     jsm_lock(&jsm_huge_lock);
-    size_t old_size_bytes = span->size_bytes;
+    size_t old_size_bytes = jsm_size_bytes(span);
     leave_locked(span);
     if (mapped != old && !jsm_os_resize(base, old, mapped)) {
         uint8_t *to = may_move ? relocate(base, old, mapped) : NULL;

@@ -309,11 +309,13 @@ jsm_span_shrink(struct jsm_span *span, size_t n_slices)
     struct jsm_span *rest = span + n_slices;
 
     jsm_assert(n_slices > 0 && n_slices < span->n_slices);
+    jsm_lock(&shard_of(arena)->lock); /* who walks the arena goes from span to span by their length */
     rest->base = span->base + (n_slices << JSM_SLICE_SHIFT);
     rest->arena = arena->id;
     rest->n_slices = (uint32_t)(span->n_slices - n_slices);
     span->n_slices = (uint32_t)n_slices;
     jsm_set_kind(rest, JSM_KIND_BUSY);
+    jsm_unlock(&shard_of(arena)->lock);
     jsm_span_free(rest);
 }
 
@@ -386,20 +388,37 @@ jsm_span_around(const void *p)
     return jsm_huge_around(p);
 }
 
+static void
+visit_arena(struct jsm_arena *arena, void (*visit)(struct jsm_span *span, void *arg), void *arg)
+{
+    struct jsm_span *first = jsm_pagemap_find(arena->base);
+
+    for (size_t index = 0; index < arena->frontier;) {
+        enum jsm_kind kind = jsm_kind(first + index);
+        size_t step = kind == JSM_KIND_NONE ? 1 : first[index].n_slices;
+        if (kind == JSM_KIND_SLAB || kind == JSM_KIND_LARGE || kind == JSM_KIND_CACHED)
+            visit(first + index, arg);
+        index += step > 0 ? step : 1;
+    }
+}
+
 void
 jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg)
 {
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         struct jsm_arena *arena = jsm_arena_at(i);
-        struct jsm_span *first = jsm_pagemap_find(arena->base);
-        for (size_t index = 0; index < arena->frontier;) {
-            enum jsm_kind kind = jsm_kind(first + index);
-            size_t step = kind == JSM_KIND_NONE ? 1 : first[index].n_slices;
-            if (kind == JSM_KIND_SLAB || kind == JSM_KIND_LARGE || kind == JSM_KIND_CACHED)
-                visit(first + index, arg);
-            index += step > 0 ? step : 1;
-        }
+        struct jsm_shard *shard = shard_of(arena);
+        jsm_lock(&shard->lock);
+        visit_arena(arena, visit, arg);
+        jsm_unlock(&shard->lock);
     }
+}
+
+void
+jsm_span_visit_alone(void (*visit)(struct jsm_span *span, void *arg), void *arg)
+{
+    for (unsigned i = 0; i < jsm_arena_count(); i++)
+        visit_arena(jsm_arena_at(i), visit, arg);
 }
 
 void

@@ -68,9 +68,12 @@ struct jsm_span *jsm_span_around(const void *p);
 /* Checks P1 to P5 of all shards; the number of faults.  Each is reported by `fault`. */
 size_t jsm_span_check(void (*fault)(const char *what, const void *where));
 
-/* Calls `visit` for each span that is a slab or a large block in any arena.  The program has
- * one thread, or all shards are locked, or the answer may be out of date. */
+/* Calls `visit` for each span that is a slab, a large block or in a thread's cache, with the lock of
+ * its shard held: `visit` may read what is [any] or [shard]. */
 void jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
+
+/* The same where there is one thread; `visit` may free the span. */
+void jsm_span_visit_alone(void (*visit)(struct jsm_span *span, void *arg), void *arg);
 
 /* Takes and leaves the locks of all shards, in order; for fork(). */
 void jsm_shards_lock(void);

@@ -10,7 +10,8 @@
 
 #include <pthread.h>
 
-const struct jsm_theap_front jsm_theap_none = {
+/* Aligned as a theap is, which it stands for. */
+_Alignas(struct jsm_theap) const struct jsm_theap_front jsm_theap_none = {
     .direct = { [0 ... JSM_DIRECTS - 1] = JSM_SLAB_NONE },
     .active = { [0 ... JSM_CLASSES - 1] = JSM_SLAB_NONE }
 };
@@ -209,5 +210,5 @@ jsm_fork_child(void)
     if (me != NULL)
         jsm_theap_after_fork(me);
     jsm_theap_after_fork(&jsm_fallback_theap);
-    jsm_span_visit(take_orphan, me);
+    jsm_span_visit_alone(take_orphan, me);
 }
