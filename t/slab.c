@@ -1,4 +1,4 @@
-/* t/slab.c - slabs: which block an address is, carving, the free list, holes; S1 to S6.
+/* t/slab.c - slabs: which block an address is, carving, the free list, holes; S1 to S4.
  * SPDX-License-Identifier: MIT
  */
 #include "unit.h"

@@ -135,12 +135,12 @@ jsm_is_ours(const void *p)
     return block.found == JSM_FOUND_BLOCK;
 }
 
-/* A block serves every size of its class, and after realloc() or jsm_expand() has left it where
- * it was, down to half of its length. */
+/* A block is as long as the sizes that it is for are rounded to.  That of jsm_malloc_at_least(), all
+ * of which may be used, is for its length as well. */
 static bool
-size_is_plausible(const struct jsm_block *block, size_t size)
+size_is_right(const struct jsm_block *block, size_t size)
 {
-    return size <= block->bytes && (size > block->bytes / 2 || jsm_malloc_good_size(size) == block->bytes);
+    return size <= block->bytes && jsm_malloc_good_size(size) == block->bytes;
 }
 
 static void
@@ -150,7 +150,7 @@ free_checked(const char *function, void *p, size_t size)
 
     if (p == NULL || !jsm_block_expect(function, p, &block))
         return;
-    if (size_is_plausible(&block, size))
+    if (size_is_right(&block, size))
         jsm_free_found(&block);
     else
         jsm_misuse_size(function, p, &block, size);
@@ -182,7 +182,7 @@ jsm_free_aligned_sized(void *p, size_t alignment, size_t size)
     if (p == NULL || !jsm_block_expect(function, p, &block))
         return;
     bool aligned = jsm_is_pow2(alignment) && ((uintptr_t)p & (alignment - 1)) == 0;
-    if (aligned && (size_is_plausible(&block, size) || aligned_bytes(alignment, size) == block.bytes))
+    if (aligned && (size_is_right(&block, size) || aligned_bytes(alignment, size) == block.bytes))
         jsm_free_found(&block);
     else
         jsm_misuse_size(function, p, &block, size);

@@ -20,11 +20,9 @@ static _Atomic(uint32_t) n_moves;
 static bool
 fits_in_place(const struct jsm_block *block, size_t size)
 {
-    bool slab = jsm_kind(block->span) == JSM_KIND_SLAB;
-
-    if (size <= block->bytes && (size > block->bytes / 2 || jsm_malloc_good_size(size) == block->bytes))
+    if (jsm_malloc_good_size(size) == block->bytes)
         return true;
-    if (slab || size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
+    if (jsm_kind(block->span) == JSM_KIND_SLAB || size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
         return false;
     return jsm_large_resize(block->span, size);
 }
@@ -129,7 +127,7 @@ jsm_expand(void *p, size_t size)
     }
     if (size > PTRDIFF_MAX)
         return NULL;
-    return size <= block.bytes || fits_in_place(&block, size) ? p : NULL;
+    return fits_in_place(&block, size) ? p : NULL;
 }
 
 void *

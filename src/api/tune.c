@@ -67,8 +67,9 @@ jsm_malloc_trim(size_t pad)
     struct jsm_theap *th = jsm_theap_peek();
     size_t bytes = th != NULL ? jsm_theap_trim(th, true) : 0;
 
-    jsm_threads_trim();
     bytes += jsm_heap_trim_shared(&jsm_heap_default);
+    jsm_threads_trim();
+    jsm_theaps_ask_to_trim();
     bytes += jsm_purge_all(pad);
     return bytes > 0;
 }

@@ -129,8 +129,8 @@ arena_new_locked(size_t min_slices, unsigned shard, struct jsm_arena *next)
     jsm_fetch_add_relaxed(&reserved_bytes, bytes);
     /* ORDER: release, with the acquire in jsm_arena_count(). */
     jsm_store_release(&n_arenas, id + 1);
-    if (jsm_option(JSM_OPT_THP) == 2)
-        jsm_os_huge_pages(base, bytes, false);
+    if (jsm_option(JSM_OPT_THP) != 0)
+        jsm_os_huge_pages(base, bytes, jsm_option(JSM_OPT_THP) == 1);
     return arena;
 }
 

@@ -14,7 +14,8 @@ struct jsm_lock jsm_meta_lock = { .rank = JSM_RANK_META };
 
 /* [lock meta] the chunk in use: [next, committed) is ready, [committed, end) reserved. */
 static uintptr_t next, committed, end;
-static size_t used_bytes, free_bytes;
+static size_t used_bytes;
+static _Atomic(size_t) free_bytes;
 
 static bool
 chunk_new(size_t bytes)
@@ -82,7 +83,8 @@ jsm_meta_pool_take(struct jsm_meta_pool *pool, size_t bytes)
     if (object != NULL) {
         pool->first = *object;
         pool->free_bytes -= bytes;
-        free_bytes -= bytes;
+        /* ORDER: relaxed; an amount. */
+        jsm_fetch_sub_relaxed(&free_bytes, bytes);
     } else {
         object = alloc_locked(bytes, jsm_min(jsm_pow2_ceil(bytes), (size_t)JSM_CACHE_LINE));
     }
@@ -97,7 +99,8 @@ jsm_meta_pool_give(struct jsm_meta_pool *pool, void *object, size_t bytes)
     *(void **)object = pool->first;
     pool->first = object;
     pool->free_bytes += bytes;
-    free_bytes += bytes;
+    /* ORDER: relaxed; an amount. */
+    jsm_fetch_add_relaxed(&free_bytes, bytes);
     jsm_unlock(&jsm_meta_lock);
 }
 
@@ -113,8 +116,6 @@ jsm_meta_bytes(void)
 size_t
 jsm_meta_free_bytes(void)
 {
-    jsm_lock(&jsm_meta_lock);
-    size_t n = free_bytes;
-    jsm_unlock(&jsm_meta_lock);
-    return n;
+    /* ORDER: relaxed; an amount. */
+    return jsm_load_relaxed(&free_bytes);
 }

@@ -170,8 +170,11 @@ jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
     size_t align_slices = jsm_max(align, JSM_SLICE_BYTES) >> JSM_SLICE_SHIFT;
     span = jsm_span_alloc(th->shard, slices_of(bytes), align_slices, zero ? JSM_WANT_CLEAN : JSM_WANT_OLDEST,
                           &clean);
-    if (span == NULL)
-        return NULL;
+    if (span == NULL) {
+        /* Too long for an arena, or no room for one: a mapping of just this size may do. */
+        span = jsm_huge_alloc(bytes, align);
+        return span != NULL ? span->base : NULL;
+    }
     jsm_set_size_bytes(span, bytes);
     /* ORDER: relaxed; blocks of spans have no owner. */
     jsm_store_relaxed(&span->owner, 0);

@@ -71,6 +71,7 @@ struct jsm_theap {
     struct jsm_link partial[JSM_CLASSES];
     struct jsm_link full;
     uint32_t n_full_slices;
+    uint32_t trims_done;                      /* of jsm_theaps_ask_to_trim() */
     struct jsm_theap *next_all;               /* [const] all theaps there ever were */
     struct jsm_theap *next_idle;              /* [lock threads] those that no thread uses */
     _Alignas(JSM_CACHE_LINE) _Atomic(struct jsm_span *) inbox; /* [any] slabs posted by others */
@@ -99,6 +100,9 @@ void jsm_theap_collect(struct jsm_theap *th);
 
 /* Gives back cached spans, empty slabs and, with `holes`, free pages inside slabs; bytes of holes. */
 size_t jsm_theap_trim(struct jsm_theap *th, bool holes);
+
+/* Asks all theaps to give back their holes: each does when it next looks for a slab. */
+void jsm_theaps_ask_to_trim(void);
 
 /* Sends every call of this thread through the slow path, or lets them go the fast one again. */
 void jsm_theap_set_slow(struct jsm_theap *th, bool slow);

@@ -43,6 +43,7 @@ share(struct jsm_span *slab)
             if (slab->state == JSM_SLAB_SHARED)
                 unlist_shared(heap, slab);
             jsm_unlock(&heap->lock);
+            jsm_slab_acquire_all(slab);
             jsm_slab_release(slab);
             return;
         }
@@ -136,6 +137,7 @@ jsm_heap_trim_shared(struct jsm_heap *heap)
             list_shared(heap, slab);
             if (jsm_slab_detach(slab, slab->left)) { /* the last blocks came in just now */
                 unlist_shared(heap, slab);
+                jsm_slab_acquire_all(slab);
                 jsm_slab_release(slab);
             }
         }

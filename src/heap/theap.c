@@ -330,10 +330,32 @@ activate(struct jsm_theap *th, struct jsm_span *slab)
     set_active(th, slab->class_id, slab);
 }
 
+static _Atomic(uint32_t) trims_asked;
+
+void
+jsm_theaps_ask_to_trim(void)
+{
+    /* ORDER: relaxed; who sees it later trims later. */
+    jsm_fetch_add_relaxed(&trims_asked, 1);
+}
+
+static void
+trim_if_asked(struct jsm_theap *th)
+{
+    /* ORDER: relaxed, as above. */
+    uint32_t asked = jsm_load_relaxed(&trims_asked);
+
+    if (jsm_unlikely(th->trims_done != asked)) {
+        th->trims_done = asked;
+        jsm_theap_trim(th, true);
+    }
+}
+
 /* The next slab for class `c`, now active; NULL if there is no memory. */
 static struct jsm_span *
 next_slab(struct jsm_theap *th, unsigned c)
 {
+    trim_if_asked(th);
     struct jsm_span *slab = used_slab(th, c);
 
     if (slab == NULL)

@@ -38,8 +38,8 @@ void jsm_message(const char *a, const char *b, const char *c);
  * and the order in which fork() takes them all. */
 enum jsm_rank {
     JSM_RANK_OPTIONS = 1, /* parsing and setting */
-    JSM_RANK_THREADS,     /* list of all thread heaps */
     JSM_RANK_FALLBACK,    /* the thread heap of threads that have none */
+    JSM_RANK_THREADS,     /* list of all thread heaps */
     JSM_RANK_SHARED,      /* slabs without owner */
     JSM_RANK_HUGE,        /* list of direct mappings */
     JSM_RANK_SHARD,       /* a shard of the page heap */

@@ -13,6 +13,7 @@
  *   D1 detach    CAS        release  all fields of the owner
  *   D2 adopt     CAS        acquire  D1's fields, R1's blocks
  *   D3 settle    CAS        release  list membership
+ *   D4 release   load       acquire  what all R1 published, before the slab is gone
  *
  * ABA: the word holds indices and counts, nothing is followed before the exchange succeeded, and
  * a word that came back to an old value describes the slab as well as the old one did.
@@ -104,7 +105,7 @@ jsm_slab_sleep(struct jsm_span *slab)
             return false;
         /* ORDER R3: release, with R1: who posts the slab reads its owner. */
     } while (!jsm_cas_weak_release(&slab->remote, &old,
-                                   word_of(0, 0, slab->wake, (old & JSM_REMOTE_PIN) | JSM_REMOTE_ASLEEP)));
+                                   word_of(0, 0, slab->wake, old & JSM_REMOTE_PIN)));
     return true;
 }
 
@@ -174,6 +175,14 @@ jsm_slab_adopt(struct jsm_span *slab, uint32_t *blocks)
     if (*blocks > 0)
         join(slab, jsm_remote_head(old), *blocks);
     return true;
+}
+
+void
+jsm_slab_acquire_all(const struct jsm_span *slab)
+{
+    /* ORDER D4: acquire, with R1.  The pin was taken with an earlier value of the word; other
+     * publishers came after it. */
+    (void)jsm_load_acquire(&slab->remote);
 }
 
 bool

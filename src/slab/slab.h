@@ -15,8 +15,8 @@
  *
  * Invariants (jsm_slab_check() tests those marked *):
  *   S1*  carved == used + |head| + |purged_head|, where used counts live, outbox and remote blocks
- *   S2   used, as `left` tells it: ACTIVE left - biased; PARTIAL, DETACHED, SHARED left;
- *        FULL capacity - (wake - left)
+ *   S2   used, as `left` tells it: ACTIVE left, less one if the slab is biased; PARTIAL, DETACHED,
+ *        SHARED left; FULL capacity - (wake - left)
  *   S3*  each block on a list has index < carved and is on one list once
  *   S4   link[i] == JSM_LINK_USED for live blocks and for no others; link[capacity] is never USED
  *   S5   link[i] is written by the owner while i is on its lists, and by the thread that frees
@@ -152,8 +152,7 @@ jsm_slab_push(struct jsm_span *slab, uint32_t i)
  * have been freed.  When `goal` is not 0 and a publisher brings `blocks` to it or above, it
  * sets PIN in the same step and has to act. */
 #define JSM_REMOTE_PIN      UINT64_C(1) /* somebody is going to act on the slab: it stays what it is */
-#define JSM_REMOTE_ASLEEP   UINT64_C(2) /* FULL; the goal wakes it */
-#define JSM_REMOTE_DETACHED UINT64_C(4) /* no owner */
+#define JSM_REMOTE_DETACHED UINT64_C(2) /* no owner */
 #define JSM_REMOTE_FLAGS    UINT64_C(0xffff)
 
 static inline uint32_t
@@ -210,6 +209,9 @@ bool jsm_slab_detach(struct jsm_span *slab, uint32_t goal);
 /* Takes ownership of a slab without owner, with all that was published; false if it is pinned.
  * `*blocks` were published.  The caller holds the lock of the list it was on. */
 bool jsm_slab_adopt(struct jsm_span *slab, uint32_t *blocks);
+
+/* Before a slab without owner is released: sees all that publishers did, not only the last. */
+void jsm_slab_acquire_all(const struct jsm_span *slab);
 
 /* The holder of the pin of a slab without owner takes it back and sets a new goal, if no more was
  * published than `word` says; else `word` is what it is now. */

@@ -63,7 +63,9 @@ limit_slices(void)
     size_t used = jsm_load_relaxed(&jsm_used_slices);
     size_t extra = jsm_load_relaxed(&extra_slices);
     size_t limit = jsm_max(LIMIT_MIN_SLICES, used / 8);
-    return limit + jsm_min(extra, used);
+    /* Metadata that no slab uses stays resident as well, and is unused memory like any other. */
+    size_t unused_metadata = jsm_min(jsm_meta_free_bytes() >> JSM_SLICE_SHIFT, limit / 2);
+    return limit - unused_metadata + jsm_min(extra, used);
 }
 
 size_t
@@ -74,6 +76,18 @@ jsm_purge_limit_bytes(void)
     if (option != JSM_OPT_AUTO)
         return option == JSM_OPT_UNLIMITED ? SIZE_MAX : (size_t)option;
     return limit_slices() << JSM_SLICE_SHIFT;
+}
+
+/* The kernel does not take memory back that is locked.  Let it be for a while. */
+static _Atomic(bool) refused;
+static _Atomic(uint32_t) refused_at_ms;
+
+static void
+refuse(void)
+{
+    /* ORDER: relaxed, see above. */
+    jsm_store_relaxed(&refused_at_ms, jsm_os_now_ms());
+    jsm_store_relaxed(&refused, true);
 }
 
 /* Gives back up to `want` dirty slices of a span that is on no list, from its end; how many. */
@@ -90,9 +104,12 @@ purge_runs(struct jsm_arena *arena, struct jsm_span *span, size_t want, size_t *
             start--;
         if (start == end)
             break;
-        jsm_os_purge(arena->base + (start << JSM_SLICE_SHIFT), (end - start) << JSM_SLICE_SHIFT);
-        done += end - start;
         ++*calls;
+        if (jsm_os_purge(arena->base + (start << JSM_SLICE_SHIFT), (end - start) << JSM_SLICE_SHIFT) != 0) {
+            refuse();
+            break; /* it stays dirty (A3) */
+        }
+        done += end - start;
         end = start;
     }
     return done;
@@ -149,6 +166,9 @@ purge(size_t want, uint32_t age_ms, size_t max_calls)
     uint32_t now_ms = jsm_os_now_ms();
     size_t done = 0, calls = 0;
 
+    /* ORDER: relaxed, see above. */
+    if (jsm_load_relaxed(&refused) && elapsed_ms(now_ms, &refused_at_ms) < REGRET_MS)
+        return 0;
     for (unsigned i = 0; i < jsm_shard_count(); i++) {
         size_t n = 1;
         while (n > 0 && done < want && calls < max_calls) {
@@ -183,6 +203,18 @@ tick(uint32_t now_ms)
 }
 
 void
+jsm_purge_tick(void)
+{
+    uint32_t now_ms = jsm_os_now_ms();
+
+    if (elapsed_ms(now_ms, &last_tick_ms) >= TICK_MS || jsm_option(JSM_OPT_PURGE_DELAY) == 0) {
+        /* ORDER: relaxed, see above. */
+        jsm_store_relaxed(&last_tick_ms, now_ms);
+        tick(now_ms);
+    }
+}
+
+void
 jsm_purge_balance(void)
 {
     /* ORDER: relaxed, see above. */
@@ -194,12 +226,7 @@ jsm_purge_balance(void)
         size_t slack = jsm_min(limit / 16, (size_t)TICK_SLICES);
         purge(dirty - limit + slack, 0, SIZE_MAX);
     }
-    uint32_t now_ms = jsm_os_now_ms();
-    if (elapsed_ms(now_ms, &last_tick_ms) >= TICK_MS || jsm_option(JSM_OPT_PURGE_DELAY) == 0) {
-        /* ORDER: relaxed, see above. */
-        jsm_store_relaxed(&last_tick_ms, now_ms);
-        tick(now_ms);
-    }
+    jsm_purge_tick();
 }
 
 size_t

@@ -284,6 +284,7 @@ jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_sp
         jsm_span_pressure();
         span = alloc_once(shard, n_slices, align_slices, want, clean);
     }
+    jsm_purge_tick();
     return span;
 }
 

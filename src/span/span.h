@@ -85,6 +85,9 @@ void jsm_shards_unlock(void);
  * each return of a span; bounded work. */
 void jsm_purge_balance(void);
 
+/* The part of it that goes by time; called when a span is handed out, too. */
+void jsm_purge_tick(void);
+
 /* Gives back the memory of all free spans, but for `keep_bytes`; bytes given back. */
 size_t jsm_purge_all(size_t keep_bytes);
 

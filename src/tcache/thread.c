@@ -146,8 +146,8 @@ jsm_fork_prepare(void)
     if (th != NULL)
         jsm_theap_flush(th);
     jsm_lock(&jsm_options_lock);
-    jsm_lock(&threads_lock);
     jsm_lock(&jsm_fallback_lock);
+    jsm_lock(&threads_lock);
     jsm_lock(&jsm_heap_default.lock);
     jsm_lock(&jsm_huge_lock);
     jsm_shards_lock();
@@ -165,8 +165,8 @@ jsm_fork_parent(void)
     jsm_shards_unlock();
     jsm_unlock(&jsm_huge_lock);
     jsm_unlock(&jsm_heap_default.lock);
-    jsm_unlock(&jsm_fallback_lock);
     jsm_unlock(&threads_lock);
+    jsm_unlock(&jsm_fallback_lock);
     jsm_unlock(&jsm_options_lock);
 }
 
@@ -179,7 +179,7 @@ take_orphan(struct jsm_span *span, void *arg)
     struct jsm_theap *owner = jsm_load_relaxed(&span->theap);
     enum jsm_kind kind = jsm_kind(span);
 
-    if (kind == JSM_KIND_LARGE || (kind == JSM_KIND_SLAB && (owner == arg || owner == &jsm_fallback_theap)))
+    if (kind == JSM_KIND_LARGE || (kind == JSM_KIND_SLAB && owner != NULL && (owner == arg || owner == &jsm_fallback_theap)))
         return;
     if (kind == JSM_KIND_CACHED && jsm_theap_has_cached(arg, span))
         return;

@@ -71,6 +71,11 @@ clean_up() {
     for pid in $daemons; do
         kill -9 "$pid" 2>/dev/null || :
     done
+    # And what a program that was ended left behind: only ours have the directory as an argument.
+    for file in $(grep -lF "$tmp/" /proc/[0-9]*/cmdline 2>/dev/null); do
+        pid=${file#/proc/}
+        kill -9 "${pid%/cmdline}" 2>/dev/null || :
+    done
     cd /
     # A daemon that has just been ended may still be writing: once more if files appeared.
     rm -rf "$tmp" 2>/dev/null || { sleep 1; rm -rf "$tmp"; }

@@ -25,10 +25,10 @@ plan $(($# + 3))
 
 # module NAME KIND: one module of the suite; KIND is what PYTHONMALLOC says.
 module() {
-    run_in preloaded preloaded PYTHONMALLOC="$2" "$python" -m test --tempdir "$tmp" "$1"
+    run_in preloaded preloaded PYTHONMALLOC="$2" "$python" -m test --timeout 600 --tempdir "$tmp/run" "$1"
     verdict=$(cat "$tmp/preloaded/status")
     if [ "$verdict" != 0 ]; then
-        run_in plain plain PYTHONMALLOC="$2" "$python" -m test --tempdir "$tmp" "$1"
+        run_in plain plain PYTHONMALLOC="$2" "$python" -m test --timeout 600 --tempdir "$tmp/run" "$1"
         if [ "$(cat "$tmp/plain/status")" != 0 ]; then
             skip "$1 with PYTHONMALLOC=$2" 'fails on this machine without the library, too'
             return
