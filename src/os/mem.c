@@ -155,26 +155,48 @@ jsm_os_move(void *from, void *to, size_t bytes)
     return result;
 }
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+/* Not mremap(): it takes one mapping of the kernel's, and after pages were moved, or protections
+ * changed, a block may consist of several. */
 bool
 jsm_os_resize(void *addr, size_t old_bytes, size_t new_bytes)
 {
+    uint8_t *end = (uint8_t *)addr + old_bytes;
+
+    if (new_bytes < old_bytes)
+        return jsm_os_unmap((uint8_t *)addr + new_bytes, old_bytes - new_bytes) == 0;
     if (injected_failure())
         return false;
 
     int saved_errno = errno;
-    bool done = mremap(addr, old_bytes, new_bytes, 0) != MAP_FAILED;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    void *p = mmap(end, new_bytes - old_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (p != MAP_FAILED && p != end) { /* a kernel that took the address for a hint */
+        (void)munmap(p, new_bytes - old_bytes);
+        p = MAP_FAILED;
+    }
     errno = saved_errno;
-    return done;
+    return p != MAP_FAILED;
 }
 
 bool
 jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes)
 {
+    size_t rest = new_bytes > old_bytes ? new_bytes - old_bytes : 0;
+    size_t kept = new_bytes - rest;
+
+    if (rest > 0 && jsm_os_commit((uint8_t *)to + kept, rest) != 0)
+        return false;
     if (injected_failure())
         return false;
 
     int saved_errno = errno;
-    bool done = mremap(addr, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+    bool done = mremap(addr, kept, kept, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+    if (done && kept < old_bytes)
+        (void)munmap((uint8_t *)addr + kept, old_bytes - kept);
     errno = saved_errno;
     return done;
 }
