@@ -10,7 +10,7 @@ struct jsm_lock jsm_arena_lock = { .rank = JSM_RANK_ARENA };
 
 static struct jsm_arena *_Atomic arenas[JSM_ARENAS_MAX]; /* written under the lock */
 static _Atomic(uint32_t) n_arenas;
-static _Atomic(size_t) reserved_bytes;
+static _Atomic(size_t) reserved_bytes, ever_slices;
 
 enum { ARENA_BYTES_MIN = 1 << 20 };
 #if UINTPTR_MAX > UINT32_MAX
@@ -31,6 +31,13 @@ jsm_arena_at(unsigned id)
 {
     /* ORDER: relaxed; who knows the id got it from something written after the arena. */
     return jsm_load_relaxed(&arenas[id]);
+}
+
+size_t
+jsm_arena_ever_slices(void)
+{
+    /* ORDER: relaxed; an amount. */
+    return jsm_load_relaxed(&ever_slices);
 }
 
 size_t
@@ -162,5 +169,7 @@ jsm_arena_extend(struct jsm_arena *arena, size_t n)
     }
     uint8_t *p = arena->base + ((size_t)arena->frontier << JSM_SLICE_SHIFT);
     arena->frontier = (uint32_t)want;
+    /* ORDER: relaxed; an amount. */
+    jsm_fetch_add_relaxed(&ever_slices, n);
     return p;
 }

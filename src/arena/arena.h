@@ -59,6 +59,9 @@ jsm_arena_index(const struct jsm_arena *arena, const void *addr)
     return (size_t)((const uint8_t *)addr - arena->base) >> JSM_SLICE_SHIFT;
 }
 
+/* Slices that all frontiers have passed. */
+size_t jsm_arena_ever_slices(void);
+
 /* Bytes of addresses reserved by all arenas. */
 size_t jsm_arena_reserved_bytes(void);
 

@@ -69,11 +69,21 @@ let_go(struct jsm_span *slab)
     jsm_list_remove(&slab->all);
 }
 
+/* Counts free memory that this layer keeps, for the page heap to know. */
+static void
+keep(size_t more, size_t less)
+{
+    /* ORDER: relaxed; an amount. */
+    jsm_fetch_add_relaxed(&jsm_kept_bytes, more - less);
+}
+
 static void
 remove_bias(struct jsm_theap *th, struct jsm_span *slab)
 {
     if (slab->biased) {
-        th->idle_bytes -= (size_t)slab->biased * IDLE_STEP_BYTES;
+        size_t bytes = (size_t)slab->biased * IDLE_STEP_BYTES;
+        th->idle_bytes -= bytes;
+        keep(0, bytes);
         slab->biased = 0;
         slab->left--;
     }
@@ -96,9 +106,17 @@ dispose(struct jsm_theap *th, struct jsm_span *slab)
     if (slab->n_slices == 1 && th->n_cached < JSM_SPAN_CACHE) {
         jsm_set_kind(slab, JSM_KIND_CACHED);
         th->cached[th->n_cached++] = slab;
+        keep(JSM_SLICE_BYTES, 0);
     } else {
         jsm_slab_release(slab);
     }
+}
+
+static struct jsm_span *
+take_cached(struct jsm_theap *th)
+{
+    keep(0, JSM_SLICE_BYTES);
+    return th->cached[--th->n_cached];
 }
 
 static void
@@ -180,6 +198,7 @@ active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
 
     if (th->idle_bytes + bytes <= JSM_IDLE_BYTES_MAX || jsm_slab_is_pinned(slab)) {
         th->idle_bytes += bytes;
+        keep(bytes, 0);
         slab->biased = (uint8_t)steps;
         slab->left = 1;
         return;
@@ -265,7 +284,7 @@ slab_new(struct jsm_theap *th, unsigned c)
     bool clean = false;
 
     if (n_slices == 1 && th->n_cached > 0)
-        slab = th->cached[--th->n_cached];
+        slab = take_cached(th);
     else
         slab = jsm_span_alloc(th->shard, n_slices, 1, JSM_WANT_NEWEST, &clean);
     if (slab == NULL)
@@ -445,7 +464,7 @@ static void
 drop_cache(struct jsm_theap *th)
 {
     while (th->n_cached > 0)
-        jsm_slab_release(th->cached[--th->n_cached]);
+        jsm_slab_release(take_cached(th));
 }
 
 /* Takes a slab from wherever its state has it. */
@@ -506,6 +525,7 @@ jsm_theap_close(struct jsm_theap *th)
         leave_slab(th, jsm_list_entry(jsm_list_first(&th->slabs), struct jsm_span, all));
     drop_cache(th);
     th->front.thread_id = 0;
+    keep(0, th->idle_bytes); /* of slabs that are waited for */
     th->idle_bytes = 0;
     /* ORDER: relaxed; see set_aside(). */
     jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
@@ -589,6 +609,7 @@ jsm_theap_forget(struct jsm_theap *th)
     struct jsm_theap *next_all = th->next_all;
     unsigned shard = th->shard;
 
+    keep(0, th->idle_bytes + th->n_cached * JSM_SLICE_BYTES);
     memset(th, 0, sizeof *th);
     th->heap = &jsm_heap_default;
     th->next_all = next_all;

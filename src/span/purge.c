@@ -62,10 +62,20 @@ limit_slices(void)
     /* ORDER: relaxed, see above. */
     size_t used = jsm_load_relaxed(&jsm_used_slices);
     size_t extra = jsm_load_relaxed(&extra_slices);
-    size_t limit = jsm_max(LIMIT_MIN_SLICES, used / 8);
-    /* Metadata that no slab uses stays resident as well, and is unused memory like any other. */
-    size_t unused_metadata = jsm_min(jsm_meta_free_bytes() >> JSM_SLICE_SHIFT, limit / 2);
-    return limit - unused_metadata + jsm_min(extra, used);
+    return jsm_max(LIMIT_MIN_SLICES, used / 8) + jsm_min(extra, used);
+}
+
+/* What is unused and resident beside free spans: what threads keep, links of no slab, descriptors of
+ * free slices.  It counts against the limit, as far as half of that. */
+static size_t
+overhead_slices(size_t limit)
+{
+    /* ORDER: relaxed, see above. */
+    size_t bytes = jsm_load_relaxed(&jsm_kept_bytes) + jsm_meta_free_bytes();
+    size_t used = jsm_load_relaxed(&jsm_used_slices), ever = jsm_arena_ever_slices();
+
+    bytes += (ever > used ? ever - used : 0) * sizeof(struct jsm_span);
+    return jsm_min((bytes >> JSM_SLICE_SHIFT) + 1, limit / 2);
 }
 
 size_t
@@ -221,6 +231,7 @@ jsm_purge_balance(void)
     size_t dirty = jsm_load_relaxed(&jsm_dirty_slices);
     size_t limit = limit_slices();
 
+    limit -= limit == SIZE_MAX ? 0 : overhead_slices(limit);
     if (jsm_unlikely(dirty > limit)) {
         /* A little more than what is too much, so that the next free does not come here again. */
         size_t slack = jsm_min(limit / 16, (size_t)TICK_SLICES);

@@ -10,7 +10,7 @@ struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
 
 void (*jsm_span_pressure)(void);
 
-_Atomic(size_t) jsm_used_slices, jsm_dirty_slices, jsm_purged_slices, jsm_purge_calls;
+_Atomic(size_t) jsm_used_slices, jsm_dirty_slices, jsm_purged_slices, jsm_purge_calls, jsm_kept_bytes;
 
 unsigned
 jsm_shard_count(void)

@@ -132,6 +132,9 @@ struct jsm_span_totals {
 void jsm_span_totals(struct jsm_span_totals *totals); /* all but the direct mappings */
 void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
 
+/* Free memory that the layers above keep for themselves, in bytes. */
+extern _Atomic(size_t) jsm_kept_bytes;
+
 extern _Atomic(size_t) jsm_used_slices, jsm_dirty_slices, jsm_purged_slices, jsm_purge_calls;
 
 #endif
