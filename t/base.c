@@ -20,8 +20,8 @@ test_numbers(void)
         wrong_round += !jsm_is_pow2(power) || (power > 1 && jsm_is_pow2(power + 1));
     }
     for (size_t n = 0; n < 1000; n++)
-        wrong_round += jsm_round_up(n, (size_t)16) != (n + 15) / 16 * 16 ||
-                       jsm_round_down(n, (size_t)16) != n / 16 * 16;
+        wrong_round +=
+            jsm_round_up(n, (size_t)16) != (n + 15) / 16 * 16 || jsm_round_down(n, (size_t)16) != n / 16 * 16;
     is_uint(wrong_log, 0, "the logarithm is that of the highest bit");
     is_uint(wrong_ceil, 0, "the next power of two is the smallest that is not less");
     is_uint(jsm_pow2_ceil(0), 1, "and 1 for nothing");

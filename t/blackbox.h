@@ -95,6 +95,15 @@ want_extra(void)
     return e != NULL && e[0] == '1';
 }
 
+/* Whether qemu-user runs the test. */
+BB_UNUSED static bool
+under_qemu(void)
+{
+    const char *emulator = getenv("JSM_EMULATOR");
+
+    return emulator != NULL && strstr(emulator, "qemu") != NULL;
+}
+
 /* `full` under JSM_TEST_EXTRA, a tenth of `usual` where an emulator or valgrind runs the test. */
 BB_UNUSED static unsigned
 rounds(unsigned usual, unsigned full)

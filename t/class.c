@@ -46,7 +46,8 @@ test_table(void)
     is_uint(jsm_class_bytes[JSM_CLASSES - 1], JSM_CLASS_MAX_BYTES, "the last class is the largest block");
     is_uint(steps_that_differ(), 0, "the steps are those that the header tells");
     ok(jsm_class_bytes[JSM_CLASS_OF_1_KIB] == 1024 && jsm_class_bytes[JSM_CLASS_OF_4_KIB] == 4096 &&
-       jsm_class_bytes[JSM_CLASS_OF_8_KIB] == 8192, "the classes where the steps change have the sizes of their names");
+           jsm_class_bytes[JSM_CLASS_OF_8_KIB] == 8192,
+       "the classes where the steps change have the sizes of their names");
 }
 
 static void
@@ -82,7 +83,8 @@ test_aligned(void)
     is_uint(misaligned, 0, "the blocks of an aligned class are multiples of the alignment");
     is_uint(wrong, 0, "and it is the smallest such class");
     ok(jsm_class_of_aligned(JSM_CLASS_MAX_BYTES + 1, 16) == JSM_CLASSES &&
-       jsm_class_of_aligned(SIZE_MAX, 16) == JSM_CLASSES, "there is no class for more than the largest block");
+           jsm_class_of_aligned(SIZE_MAX, 16) == JSM_CLASSES,
+       "there is no class for more than the largest block");
     is_uint(jsm_class_of_aligned(1, 2 * JSM_CLASS_MAX_BYTES), JSM_CLASSES, "nor for more than the largest alignment");
 }
 

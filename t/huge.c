@@ -43,9 +43,11 @@ test_alloc(void)
     ok(is_zero(base, jsm_round_up(span->size_bytes, page)), "it reads as zero");
     memset(base, 1, jsm_round_up(span->size_bytes, page));
     ok(jsm_huge_around(base) == span && jsm_huge_around(base + 2 * JSM_MIB) == span &&
-       jsm_huge_around(base + span->size_bytes) == span, "an address in its middle leads to it");
+           jsm_huge_around(base + span->size_bytes) == span,
+       "an address in its middle leads to it");
     ok(jsm_huge_around(base - 1) == NULL && jsm_huge_around(base + jsm_round_up(span->size_bytes, page)) == NULL &&
-       jsm_huge_around(NULL) == NULL, "one outside of it does not");
+           jsm_huge_around(NULL) == NULL,
+       "one outside of it does not");
     jsm_huge_free(span);
     ok(jsm_kind(span) == JSM_KIND_GONE && jsm_huge_around(base) == NULL, "freed, it is nothing any more");
     is_str(access_of(base), "", "and its addresses are given back");
@@ -117,7 +119,8 @@ test_in_place(void)
     size_t bytes = totals().huge_bytes;
 
     put_pattern(span);
-    ok(jsm_huge_resize(span, 2 * JSM_MIB + 1, false) == span && span->base == base && span->size_bytes == 2 * JSM_MIB + 1,
+    ok(jsm_huge_resize(span, 2 * JSM_MIB + 1, false) == span && span->base == base &&
+           span->size_bytes == 2 * JSM_MIB + 1,
        "a mapping shrinks where it is");
     ok(has_pattern(span, 2 * JSM_MIB + 1, 4 * JSM_MIB), "with its contents");
     ok(strcmp(access_of(base + 3 * JSM_MIB), "") == 0 && totals().huge_bytes == bytes - 2 * JSM_MIB + page,
@@ -155,7 +158,8 @@ test_moving(void)
     if (moved == NULL)
         _exit(1);
     ok(is_aligned(moved->base, JSM_SLICE_BYTES) && jsm_pagemap_find(moved->base) == moved &&
-       moved->size_bytes == 6 * JSM_MIB, "to where it is found as before");
+           moved->size_bytes == 6 * JSM_MIB,
+       "to where it is found as before");
     ok(has_pattern(moved, 2 * JSM_MIB, 2 * JSM_MIB), "with its contents");
     ok(is_zero(moved->base + 2 * JSM_MIB, 4 * JSM_MIB), "what is new reads as zero");
     memset(moved->base + 2 * JSM_MIB, 1, 4 * JSM_MIB);

@@ -32,10 +32,15 @@ include %D%/blackbox.mk
 include %D%/programs.mk
 include %D%/scripts.mk
 
+# The C tests alone.
+check-c:
+	@tests=; for t in $(TESTS); do case $$t in *.t) tests="$$tests $$t" ;; esac; done; \
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$$tests"
+
 # The C tests under valgrind's memcheck, which must not put its own malloc in place of ours.
 check-memcheck:
 	@test -n '$(VALGRIND)' || { echo 'make check-memcheck needs valgrind' >&2; exit 1; }
 	@tests=; for t in $(TESTS); do case $$t in *.t) tests="$$tests $$t" ;; esac; done; \
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$$tests" \
 	  JSM_EMULATOR='$(VALGRIND) -q --error-exitcode=99 --soname-synonyms=somalloc=nouserintercepts'
-.PHONY: check-memcheck
+.PHONY: check-c check-memcheck

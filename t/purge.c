@@ -318,7 +318,8 @@ all_in_child(void)
     for (unsigned i = 0; i < 10; i++)
         wrong |= !is_gone(span[i], 0, 10) << 3;
     jsm_span_totals(&totals);
-    wrong |= (totals.purged_bytes != 100 * JSM_SLICE_BYTES || totals.purge_calls == 0 || totals.clean_slices < 100) << 4;
+    wrong |= (totals.purged_bytes != 100 * JSM_SLICE_BYTES || totals.purge_calls == 0 || totals.clean_slices < 100)
+             << 4;
     (void)jsm_span_alloc(0, 10, 1, JSM_WANT_CLEAN, &clean);
     wrong |= !clean << 5;
     wrong |= !sound() << 6;

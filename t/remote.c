@@ -121,7 +121,8 @@ test_sleep(void)
     hand_out_all();
     (void)jsm_slab_sleep(slab);
     ok(publish(0, slab->capacity) == JSM_ACT_POST && jsm_slab_unpin(slab) == slab->capacity &&
-       free_list_is(slab->capacity), "all blocks of a slab may come back in one chain");
+           free_list_is(slab->capacity),
+       "all blocks of a slab may come back in one chain");
 }
 
 static void
@@ -244,8 +245,8 @@ welcome(struct owner *o, uint32_t n)
             return;
         }
         const struct contents *c = contents(i);
-        o->wrong_contents += c->index != i || c->round != o->rounds_of[i] || c->freer >= FREERS ||
-                             c->check != check_of(c);
+        o->wrong_contents +=
+            c->index != i || c->round != o->rounds_of[i] || c->freer >= FREERS || c->check != check_of(c);
         o->outside[i] = false;
         o->n_outside--;
         slab->left--;

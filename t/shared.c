@@ -57,7 +57,8 @@ test_life(void)
     slab = slab_of(block[0]);
     wake = slab->wake;
     ok(slices_in_use() == used + 1 && slab->state == JSM_SLAB_DETACHED && jsm_load_relaxed(&slab->theap) == NULL &&
-       jsm_load_relaxed(&slab->owner) == 0, "a slab with live blocks stays when its thread ends, without owner");
+           jsm_load_relaxed(&slab->owner) == 0,
+       "a slab with live blocks stays when its thread ends, without owner");
     ok(n_listed() == 0 && n_shared() == 0 && jsm_heap_adopt(&heap, class) == NULL, "full, nobody can adopt it");
     give_range(0, wake - 1);
     is_uint(n_listed(), 0, "neither with a few free blocks");
@@ -115,7 +116,8 @@ test_adoption(void)
     block[0] = block_take(&living, class);
     ok(slab_of(block[0]) == slab && n_listed() == 0 && n_shared() == 0, "who needs a block adopts it");
     ok(slab->state == JSM_SLAB_ACTIVE && jsm_load_relaxed(&slab->theap) == &living && slab->left == PER_SLAB - 99 &&
-       jsm_slab_check(slab), "and is its owner, with all that is left of it");
+           jsm_slab_check(slab),
+       "and is its owner, with all that is left of it");
     for (unsigned i = 1; i < 100; i++) {
         block[i] = block_take(&living, class);
         outside += slab_of(block[i]) != slab;
@@ -270,7 +272,8 @@ test_threads(void)
     is_uint(atomic_load(&wrong_contents), 0, "blocks go from thread to thread with their contents");
     is_uint(atomic_load(&wrong_frees), 0, "each is live until it is freed");
     is_uint(atomic_load(&unsound), 0, "S1, S3: slabs of threads are sound");
-    ok(n_listed() == 0 && list_length(&heap.shared[class + 20]) == 0, "freed by others than took them, no slab is left");
+    ok(n_listed() == 0 && list_length(&heap.shared[class + 20]) == 0,
+       "freed by others than took them, no slab is left");
     is_uint(slices_in_use(), used, "and all memory is back in the page heap");
 }
 

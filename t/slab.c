@@ -113,8 +113,9 @@ test_init(void)
     is_uint(wrong_parts, 0, "every further slice leads to the first");
     is_uint(left_over, 0, "and to nothing when the slab is gone");
     is_uint(used_cells, 0, "S4: what is not live is never marked as used, in recycled links neither");
-    ok(jsm_slab_none.head == JSM_LINK_END && jsm_slab_is_exhausted(&jsm_slab_none) &&
-       jsm_slab_none.class_id == 0 && jsm_slab_none.link == NULL, "the slab that is none has nothing to give");
+    ok(jsm_slab_none.head == JSM_LINK_END && jsm_slab_is_exhausted(&jsm_slab_none) && jsm_slab_none.class_id == 0 &&
+           jsm_slab_none.link == NULL,
+       "the slab that is none has nothing to give");
 }
 
 /* ---- Carving ---- */

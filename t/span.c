@@ -134,7 +134,8 @@ test_clean_first(void)
 static int
 joining_in_child(void)
 {
-    static const unsigned orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+    static const unsigned orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
+                                           { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
     struct jsm_span *hole;
     int wrong = 0;
 
@@ -179,8 +180,8 @@ test_aligned(void)
                 struct jsm_span *s = jsm_span_alloc(0, n_slices, align, JSM_WANT_OLDEST, &clean);
                 refused += s == NULL;
                 misaligned += s != NULL && ((uintptr_t)s->base >> JSM_SLICE_SHIFT) % align != 0;
-                unsound += s != NULL && (s->n_slices != n_slices || jsm_kind(s) != JSM_KIND_BUSY ||
-                                         jsm_pagemap_find(s->base) != s);
+                unsound += s != NULL &&
+                           (s->n_slices != n_slices || jsm_kind(s) != JSM_KIND_BUSY || jsm_pagemap_find(s->base) != s);
                 if (s != NULL)
                     span[n++] = s;
             }
@@ -225,7 +226,8 @@ test_resize(void)
     }
     size_t frontier = arena->frontier;
     memset(last->base, 7, 8 * JSM_SLICE_BYTES);
-    ok(jsm_span_grow(last, 12) && arena->frontier == frontier + 4 && sound(), "the last span grows beyond the frontier");
+    ok(jsm_span_grow(last, 12) && arena->frontier == frontier + 4 && sound(),
+       "the last span grows beyond the frontier");
     ok(is_zero(last->base + 8 * JSM_SLICE_BYTES, 4 * JSM_SLICE_BYTES) && last->base[8 * JSM_SLICE_BYTES - 1] == 7,
        "into memory that reads as zero");
     jsm_span_shrink(last, 2);
@@ -274,8 +276,9 @@ test_looking(void)
         wrong += jsm_span_around(slab->base + offset) != slab;
     is_uint(wrong, 0, "every address leads to the span of blocks around it");
     ok(jsm_span_around(freed) == NULL && jsm_span_around(freed + 3 * JSM_SLICE_BYTES) == NULL &&
-       jsm_span_around(busy->base + JSM_SLICE_BYTES) == NULL && jsm_span_around(&wrong) == NULL &&
-       jsm_span_around(NULL) == NULL, "and that of nothing to none");
+           jsm_span_around(busy->base + JSM_SLICE_BYTES) == NULL && jsm_span_around(&wrong) == NULL &&
+           jsm_span_around(NULL) == NULL,
+       "and that of nothing to none");
     n_visited = 0;
     jsm_span_visit(visit, visited);
     ok(was_visited(large) && was_visited(slab) && n_visited == 2, "a visit finds all slabs and large blocks, once");
@@ -302,7 +305,8 @@ test_no_memory(void)
     bool clean;
 
     ok(jsm_span_alloc(0, SIZE_MAX, 1, JSM_WANT_OLDEST, &clean) == NULL &&
-       jsm_span_alloc(0, 1, SIZE_MAX / 2 + 1, JSM_WANT_OLDEST, &clean) == NULL, "no span is longer than all memory");
+           jsm_span_alloc(0, 1, SIZE_MAX / 2 + 1, JSM_WANT_OLDEST, &clean) == NULL,
+       "no span is longer than all memory");
     jsm_span_pressure = press;
     jsm_os_fail_sticky = true;
     jsm_os_fail_after = 0;
@@ -406,8 +410,8 @@ model_resize(struct model *m, unsigned i)
         h->n_slices = n;
         mark(h, old);
         for (unsigned k = 0; k < m->n; k++)
-            m->overlapping += k != i && h->span < m->held[k].span + m->held[k].n_slices &&
-                              m->held[k].span < h->span + n;
+            m->overlapping +=
+                k != i && h->span < m->held[k].span + m->held[k].n_slices && m->held[k].span < h->span + n;
     }
     m->n_slices = m->n_slices - old + h->n_slices;
     check_marks(m, h);

@@ -33,7 +33,8 @@ block_give(struct jsm_theap *th, void *p)
     struct jsm_span *slab = slab_of(p);
     uint32_t i;
 
-    if (slab == NULL || jsm_kind(slab) != JSM_KIND_SLAB || !jsm_slab_index(slab, p, &i) || slab->link[i] != JSM_LINK_USED)
+    if (slab == NULL || jsm_kind(slab) != JSM_KIND_SLAB || !jsm_slab_index(slab, p, &i) ||
+        slab->link[i] != JSM_LINK_USED)
         return false;
     jsm_free_in_slab(th, slab, i);
     return true;

@@ -1,2 +1,44 @@
-# t/unit.mk - one test program for each module of src/.
+# t/unit.mk - one test program for each module of src/, by its name.
 # SPDX-License-Identifier: MIT
+#
+# They are linked to libcore.la and look into its structures.  The longest come first, so that
+# `make -j` has short ones left to fill up with.
+jsm_unit_tests = \
+	%D%/purge.t \
+	%D%/span.t \
+	%D%/remote.t \
+	%D%/theap.t \
+	%D%/shared.t \
+	%D%/block.t \
+	%D%/lock.t \
+	%D%/huge.t \
+	%D%/slab.t \
+	%D%/os.t \
+	%D%/arena.t \
+	%D%/meta.t \
+	%D%/pagemap.t \
+	%D%/class.t \
+	%D%/option.t \
+	%D%/text.t \
+	%D%/base.t
+check_PROGRAMS += $(jsm_unit_tests)
+TESTS += $(jsm_unit_tests)
+
+jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
+%C%_purge_t_SOURCES = %D%/purge.c $(jsm_unit_headers)
+%C%_span_t_SOURCES = %D%/span.c $(jsm_unit_headers)
+%C%_remote_t_SOURCES = %D%/remote.c $(jsm_unit_headers)
+%C%_theap_t_SOURCES = %D%/theap.c $(jsm_unit_headers)
+%C%_shared_t_SOURCES = %D%/shared.c $(jsm_unit_headers)
+%C%_block_t_SOURCES = %D%/block.c $(jsm_unit_headers)
+%C%_lock_t_SOURCES = %D%/lock.c $(jsm_unit_headers)
+%C%_huge_t_SOURCES = %D%/huge.c $(jsm_unit_headers)
+%C%_slab_t_SOURCES = %D%/slab.c $(jsm_unit_headers)
+%C%_os_t_SOURCES = %D%/os.c $(jsm_unit_headers)
+%C%_arena_t_SOURCES = %D%/arena.c $(jsm_unit_headers)
+%C%_meta_t_SOURCES = %D%/meta.c $(jsm_unit_headers)
+%C%_pagemap_t_SOURCES = %D%/pagemap.c $(jsm_unit_headers)
+%C%_class_t_SOURCES = %D%/class.c $(jsm_unit_headers)
+%C%_option_t_SOURCES = %D%/option.c $(jsm_unit_headers)
+%C%_text_t_SOURCES = %D%/text.c $(jsm_unit_headers)
+%C%_base_t_SOURCES = %D%/base.c $(jsm_unit_headers)

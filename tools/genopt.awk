@@ -15,17 +15,22 @@ function c_number(word) {
     return "INT64_C(" word ")"
 }
 
-# Least value of the range: -1, which is `auto`, where the range names it.
-function least(    i, n, r) {
+# Whether the range names `auto` or `unlimited`.
+function names(word,    i, n, r) {
     n = split(field["range"], r, " ")
-    for (i = 1; i <= n; i++) if (r[i] == "auto") return "JSM_OPT_AUTO"
+    for (i = 1; i <= n; i++) if (r[i] == word) return "true"
+    return "false"
+}
+
+# The least number of the range, and the greatest: the second word, if it is one.
+function least(    r) {
+    split(field["range"], r, " ")
     return c_number(r[1])
 }
 
-function greatest(    i, n, r) {
-    n = split(field["range"], r, " ")
-    for (i = 1; i <= n; i++) if (r[i] == "unlimited") return "JSM_OPT_UNLIMITED"
-    return c_number(r[2])
+function greatest(    r) {
+    split(field["range"], r, " ")
+    return r[2] == "unlimited" ? "JSM_OPT_UNLIMITED" : c_number(r[2])
 }
 
 function flush_option(    i, n, k, words, type, choices, def, need) {
@@ -51,7 +56,8 @@ function flush_option(    i, n, k, words, type, choices, def, need) {
         def = k
     }
     if (type == "TEXT") def = 0
-    printf "JSM_OPTION(%s, \"%s\", %s, %s, %s, %s, %s, \"%s\")\n", toupper(name), name, "JSM_TYPE_" type, c_number(def), least(), greatest(), field["number"], choices
+    printf "JSM_OPTION(%s, \"%s\", %s, %s, %s, %s, %s, %s, %s, \"%s\")\n", toupper(name), name, "JSM_TYPE_" type,
+        c_number(def), least(), greatest(), names("auto"), names("unlimited"), field["number"], choices
     name = ""
     split("", field)
 }

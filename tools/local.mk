@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	%D%/c-lines.awk \
 	%D%/check-layers.awk \
 	%D%/check-links.awk \
+	%D%/check-variants \
 	%D%/check-order.awk \
 	%D%/declared.awk \
 	%D%/genopt.awk \

@@ -151,6 +151,10 @@ jsm_os_move(void *from, void *to, size_t bytes)
     int saved_errno = errno;
     void *p = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
     int result = p == MAP_FAILED ? ENOSYS : 0;
+    /* A fresh mapping in place of what stayed behind joins its neighbours again.  (And qemu-user
+     * forgets that anything stayed.)  If it is refused, the old one is as good. */
+    if (result == 0)
+        (void)mmap(from, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     errno = saved_errno;
     return result;
 }

@@ -14,24 +14,27 @@ struct option {
     const char *name;
     enum jsm_opt_type type;
     int number; /* of mallopt(); 0: none */
-    int64_t min, max;
+    int64_t min, max;         /* of numbers; the special values are valid beside them */
+    bool automatic, unlimited;
     const char *choices; /* words with blanks between */
 };
 
-#define JSM_OPTION(id, name, type, def, min, max, number, choices) { name, type, number, min, max, choices },
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) \
+    { name, type, number, min, max, automatic, unlimited, choices },
 static const struct option options[JSM_OPT_COUNT] = {
 #include "rt/option_table.inc"
 };
 #undef JSM_OPTION
 
-#define JSM_OPTION(id, name, type, def, min, max, number, choices) [JSM_OPT_##id] = def,
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) [JSM_OPT_##id] = def,
 _Atomic(int64_t) jsm_option_values[JSM_OPT_COUNT] = {
 #include "rt/option_table.inc"
 };
 #undef JSM_OPTION
 
-#define JSM_OPTION(id, name, type, def, min, max, number, choices) \
-    _Static_assert((min) <= (def) && (def) <= (max), "default of " name " lies outside its range");
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) \
+    _Static_assert((def) == JSM_OPT_AUTO ? (automatic) : (min) <= (def) && (def) <= (max), \
+                   "default of " name " lies outside its range");
 #include "rt/option_table.inc"
 #undef JSM_OPTION
 
@@ -65,6 +68,10 @@ store(const struct option *o, int64_t value)
 static bool
 in_range(const struct option *o, int64_t value)
 {
+    if (value == JSM_OPT_AUTO)
+        return o->automatic;
+    if (value == JSM_OPT_UNLIMITED)
+        return o->unlimited;
     return value >= o->min && value <= o->max;
 }
 
@@ -134,11 +141,11 @@ parse_number(const struct option *o, const char *s, size_t len, int64_t *value)
 
     if (is_word(s, len, "auto")) {
         *value = JSM_OPT_AUTO;
-        return o->min == JSM_OPT_AUTO;
+        return true;
     }
     if (is_word(s, len, "unlimited")) {
         *value = JSM_OPT_UNLIMITED;
-        return o->max == JSM_OPT_UNLIMITED;
+        return true;
     }
     size_t used = parse_digits(s, len, &n);
     uint64_t factor = used == 0 ? 0 : unit_factor(o->type, s + used, len - used);
@@ -200,9 +207,9 @@ jsm_option_set_number(int number, int64_t value)
         if (o->number != number || o->number == 0)
             continue;
         /* glibc takes any int for sizes; what it calls "never" is -1. */
-        if (value == -1 && o->max == JSM_OPT_UNLIMITED)
+        if (value == -1 && o->unlimited)
             value = JSM_OPT_UNLIMITED;
-        if (!in_range(o, value) || value == JSM_OPT_AUTO)
+        if (value == JSM_OPT_AUTO || !in_range(o, value))
             return false;
         store(o, value);
         return true;

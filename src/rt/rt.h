@@ -67,7 +67,7 @@ enum jsm_opt_type { JSM_TYPE_BYTES, JSM_TYPE_MS, JSM_TYPE_COUNT, JSM_TYPE_CHOICE
 #define JSM_OPT_UNLIMITED INT64_MAX
 #define JSM_OPT_AUTO      (-1)
 
-#define JSM_OPTION(id, name, type, def, min, max, number, choices) JSM_OPT_##id,
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) JSM_OPT_##id,
 enum jsm_opt {
 #include "rt/option_table.inc"
     JSM_OPT_COUNT

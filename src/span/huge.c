@@ -25,7 +25,6 @@ enter_locked(struct jsm_span *span, uint8_t *base, size_t bytes)
     span->n_slices = 0;
     jsm_set_kind(span, JSM_KIND_HUGE);
     jsm_list_append(&mappings, &span->all);
-    huge_count++;
     huge_bytes += mapped_bytes(span);
     huge_peak_bytes = jsm_max(huge_peak_bytes, huge_bytes);
 }
@@ -34,19 +33,39 @@ static void
 leave_locked(struct jsm_span *span)
 {
     jsm_list_remove(&span->all);
-    huge_count--;
     huge_bytes -= mapped_bytes(span);
     jsm_set_kind(span, JSM_KIND_GONE);
 }
 
-/* Counts one more mapping if there may be one. */
+/* Counts one more mapping, if there may be one; it is taken back if there will be none. */
 static bool
-may_map(void)
+count_one(void)
 {
     jsm_lock(&jsm_huge_lock);
     bool may = huge_count < (size_t)jsm_option(JSM_OPT_MMAP_MAX);
+    huge_count += may;
     jsm_unlock(&jsm_huge_lock);
     return may;
+}
+
+static void
+uncount_one(void)
+{
+    jsm_lock(&jsm_huge_lock);
+    huge_count--;
+    jsm_unlock(&jsm_huge_lock);
+}
+
+static uint8_t *
+map_described(size_t mapped, size_t align)
+{
+    uint8_t *base = jsm_os_map(mapped, align);
+
+    if (base != NULL && jsm_pagemap_prepare(base, 1) != 0) {
+        jsm_os_unmap(base, mapped);
+        base = NULL;
+    }
+    return base;
 }
 
 struct jsm_span *
@@ -54,17 +73,16 @@ jsm_huge_alloc(size_t bytes, size_t align)
 {
     size_t mapped = jsm_round_up(bytes, jsm_os_page_bytes());
 
-    if (mapped < bytes || !may_map())
+    align = jsm_max(align, JSM_SLICE_BYTES);
+    if (mapped < bytes || !count_one())
         return NULL;
-    uint8_t *base = jsm_os_map(mapped, jsm_max(align, JSM_SLICE_BYTES));
+    uint8_t *base = map_described(mapped, align);
     if (base == NULL && jsm_span_pressure != NULL) {
         jsm_span_pressure();
-        base = jsm_os_map(mapped, jsm_max(align, JSM_SLICE_BYTES));
+        base = map_described(mapped, align);
     }
-    if (base == NULL)
-        return NULL;
-    if (jsm_pagemap_prepare(base, 1) != 0) {
-        jsm_os_unmap(base, mapped);
+    if (base == NULL) {
+        uncount_one();
         return NULL;
     }
     struct jsm_span *span = jsm_pagemap_find(base);
@@ -81,6 +99,7 @@ jsm_huge_free(struct jsm_span *span)
 
     jsm_lock(&jsm_huge_lock);
     leave_locked(span);
+    huge_count--;
     jsm_unlock(&jsm_huge_lock);
     if (jsm_os_unmap(span->base, mapped) != 0)
         jsm_os_purge(span->base, mapped); /* out of mappings: at least the memory */

@@ -1,0 +1,532 @@
+/* t/regress.c - faults that the library once had, each of them in a program as small as shows it.
+ *
+ * Each runs in a child of its own: it finds a heap as new, and when it crashes or hangs the others
+ * still run.
+ * SPDX-License-Identifier: MIT
+ */
+#include "blackbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* Exit statuses of a child beside 0, good: what else it returns is a number of faults. */
+enum { FAULTS_MAX = 100, NO_HELP = 101, NOT_HERE = 102 };
+
+static pid_t
+fork_timed(void)
+{
+    pid_t child = fork();
+
+    if (child == 0)
+        alarm(120); /* a child that hangs must not hang the test */
+    return child;
+}
+
+/* Exit status of a child, -1 when there was none, -signal when it was killed. */
+static int
+verdict_of(pid_t child)
+{
+    int status;
+
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int
+faults_status(unsigned faults)
+{
+    return faults < FAULTS_MAX ? (int)faults : FAULTS_MAX;
+}
+
+static void
+test(int (*body)(void), const char *what)
+{
+    pid_t child = fork_timed();
+
+    if (child == 0)
+        _exit(body());
+    int verdict = verdict_of(child);
+    if (verdict == NOT_HERE)
+        skip(1, "the system does not allow what this needs");
+    else
+        is_int(verdict, 0, "%s", what);
+}
+
+static void
+run_thread(void *(*body)(void *), void *arg)
+{
+    pthread_t t;
+
+    if (pthread_create(&t, NULL, body, arg) != 0)
+        _exit(NO_HELP);
+    pthread_join(t, NULL);
+}
+
+/* ---- calloc of memory that had been used ---- */
+
+/* The kernel does not take locked pages back, but the page heap believed that it had. */
+static int
+calloc_of_locked(void)
+{
+    enum { BLOCKS = 4 };
+    unsigned char *p[BLOCKS];
+    unsigned dirty = 0;
+
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        p[i] = jsm_malloc(MIB);
+        if (p[i] == NULL)
+            return NO_HELP;
+        set_all(p[i], MIB, 0xaa);
+        /* Not mlock(), out of which sanitizers make a call that does nothing. */
+        if (syscall(SYS_mlock, p[i], (size_t)sysconf(_SC_PAGESIZE)) != 0)
+            return NOT_HERE;
+    }
+    for (unsigned i = 0; i < BLOCKS; i++)
+        jsm_free(p[i]);
+    (void)jsm_malloc_trim(0);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        p[i] = jsm_calloc(1, MIB);
+        dirty += p[i] == NULL || !is_all(p[i], MIB, 0);
+    }
+    return faults_status(dirty);
+}
+
+/* A slab that had only ever been given out once had no block left; the one that took its place,
+ * with freed blocks, was taken to be as new. */
+static int
+calloc_after_last(void)
+{
+    static const size_t sizes[] = {65528, 40000, 17000, 5000, 700, 48};
+    enum { BYTES = 4 << 20 };
+    static unsigned char *p[BYTES / 48];
+    unsigned dirty = 0;
+
+    for (unsigned s = 0; s < COUNT_OF(sizes); s++) {
+        unsigned n = (unsigned)(BYTES / sizes[s]);
+        for (unsigned i = 0; i < n; i++) {
+            p[i] = jsm_malloc(sizes[s]);
+            if (p[i] == NULL)
+                return NO_HELP;
+            set_all(p[i], sizes[s], 0xcd);
+        }
+        for (unsigned i = 0; i < n / 2; i++)
+            jsm_free(p[i]);
+        for (unsigned i = 0; i < n / 2; i++) {
+            p[i] = jsm_calloc(1, sizes[s]);
+            dirty += p[i] == NULL || !is_all(p[i], sizes[s], 0);
+        }
+    }
+    return faults_status(dirty);
+}
+
+/* ---- Slabs whose thread has ended ---- */
+
+enum { ORPHANS = 20000, ORPHAN_BYTES = 64 };
+static void *orphan[ORPHANS];
+
+/* Leaves many slabs behind, of one class, all with free blocks: any thread may adopt them. */
+static void *
+make_orphans(void *arg)
+{
+    for (unsigned i = 0; i < ORPHANS; i++) {
+        orphan[i] = jsm_malloc(ORPHAN_BYTES);
+        if (orphan[i] == NULL)
+            _exit(NO_HELP);
+        fill(orphan[i], ORPHAN_BYTES, i);
+    }
+    for (unsigned i = 0; i < ORPHANS; i += 10) {
+        jsm_free(orphan[i]);
+        orphan[i] = NULL;
+    }
+    return arg;
+}
+
+/* Frees the blocks from `from` to `to`; how many were spoilt. */
+static unsigned
+free_orphans(unsigned from, unsigned to)
+{
+    unsigned spoilt = 0;
+
+    for (unsigned i = from; i < to; i++) {
+        spoilt += orphan[i] != NULL && !is_filled(orphan[i], ORPHAN_BYTES, ORPHAN_BYTES, i);
+        jsm_free(orphan[i]);
+        orphan[i] = NULL;
+    }
+    return spoilt;
+}
+
+/* Some slabs become empty, others are adopted, the rest is trimmed. */
+static int
+use_orphans(void)
+{
+    unsigned faults = (unsigned)jsm_check();
+
+    faults += free_orphans(0, ORPHANS / 3);
+    for (unsigned i = 0; i < ORPHANS / 4; i++) {
+        orphan[i] = jsm_malloc(ORPHAN_BYTES);
+        if (orphan[i] == NULL)
+            return NO_HELP;
+        fill(orphan[i], ORPHAN_BYTES, i);
+    }
+    faults += (unsigned)jsm_check();
+    faults += free_orphans(0, ORPHANS / 2);
+    (void)jsm_malloc_trim(0);
+    faults += free_orphans(0, ORPHANS);
+    return faults_status(faults + (unsigned)jsm_check());
+}
+
+static void *
+fork_before_use(void *arg)
+{
+    pid_t child = fork_timed();
+
+    if (child == 0)
+        _exit(use_orphans());
+    *(int *)arg = verdict_of(child);
+    return arg;
+}
+
+/* In the child of a thread without a heap of its own, slabs without owner seemed to be its own. */
+static int
+fork_by_newcomer(void)
+{
+    int verdict = NO_HELP;
+
+    jsm_free(jsm_malloc(1)); /* this thread, which the child does not have, has a heap */
+    run_thread(make_orphans, NULL);
+    run_thread(fork_before_use, &verdict);
+    if (verdict != 0)
+        diag("the child's verdict is %d", verdict);
+    return verdict == 0 ? use_orphans() : 1;
+}
+
+/* Each slab that was looked at went to the end of the list, to be looked at again. */
+static int
+trim_two_shared(void)
+{
+    unsigned faults = 0;
+
+    run_thread(make_orphans, NULL);
+    (void)jsm_malloc_trim(0);
+    faults += free_orphans(0, ORPHANS / 2);
+    (void)jsm_malloc_trim(0);
+    faults += free_orphans(0, ORPHANS);
+    return faults_status(faults + (unsigned)jsm_check());
+}
+
+enum { FREERS = 4, SHARED_BLOCKS = 1024, SHARED_BYTES = 4096, SHARED_FILLED = 128 };
+static unsigned char *shared[SHARED_BLOCKS];
+static pthread_barrier_t all_ready;
+
+static void *
+make_shared(void *arg)
+{
+    unsigned *faults = arg;
+
+    for (unsigned i = 0; i < SHARED_BLOCKS; i++) {
+        shared[i] = jsm_calloc(1, SHARED_BYTES);
+        if (shared[i] == NULL)
+            _exit(NO_HELP);
+        *faults += !is_all(shared[i], SHARED_BYTES, 0);
+        fill(shared[i], SHARED_FILLED, i);
+    }
+    return arg;
+}
+
+/* The start of a block is the thread's own number and its faults, so that these need no lock. */
+static void *
+free_shared(void *arg)
+{
+    uintptr_t first = (uintptr_t)arg, spoilt = 0;
+
+    pthread_barrier_wait(&all_ready);
+    for (uintptr_t i = first; i < SHARED_BLOCKS; i += FREERS) {
+        spoilt += !is_filled(shared[i], SHARED_FILLED, SHARED_FILLED, i);
+        set_all(shared[i], SHARED_FILLED, 0xee);
+        jsm_free(shared[i]);
+    }
+    return (void *)spoilt;
+}
+
+/* The thread that brought the last block of a slab released it without having seen what the others
+ * did to it: a race between them and whoever got the memory next. */
+static int
+release_shared(void)
+{
+    unsigned faults = 0;
+
+    pthread_barrier_init(&all_ready, NULL, FREERS);
+    for (unsigned round = 0; round < rounds(60, 2000); round++) {
+        pthread_t t[FREERS];
+        run_thread(make_shared, &faults);
+        for (uintptr_t i = 0; i < FREERS; i++)
+            if (pthread_create(&t[i], NULL, free_shared, (void *)i) != 0)
+                return NO_HELP;
+        for (unsigned i = 0; i < FREERS; i++) {
+            void *spoilt = NULL;
+            pthread_join(t[i], &spoilt);
+            faults += (unsigned)(uintptr_t)spoilt;
+        }
+    }
+    return faults_status(faults + (unsigned)jsm_check());
+}
+
+/* ---- Direct mappings ---- */
+
+/* A mapping whose pages had been moved did not grow where it was: it moved with each step. */
+static int
+grow_in_place(void)
+{
+    const size_t step = 64 * KIB, from = 64 * MIB, to = 128 * MIB;
+    unsigned char *p = NULL;
+    unsigned n_moves = 0, spoilt = 0;
+
+    for (size_t size = step; size <= to && n_moves <= 8; size += step) {
+        unsigned char *q = jsm_realloc(p, size);
+        if (q == NULL)
+            return NO_HELP;
+        n_moves += size > from && q != p;
+        p = q;
+        fill(p + size - step, 64, size);
+    }
+    for (size_t size = step; n_moves <= 8 && size <= to; size += step)
+        spoilt += !is_filled(p + size - step, 64, 64, size);
+    if (n_moves > 8)
+        diag("it moved more than 8 times");
+    jsm_free(p);
+    return faults_status((n_moves > 8) + spoilt);
+}
+
+/* A mapping grows and shrinks with its contents, now where it is, now with something behind it. */
+static int
+keep_contents(void)
+{
+    void *wall[16] = {NULL};
+    unsigned spoilt = 0, n = 0;
+
+    if (!jsm_option_set("mmap_threshold", "1M"))
+        return NO_HELP;
+    for (unsigned round = 0; round < 4; round++) {
+        size_t size = MIB + round * 5000, next;
+        unsigned char *p = jsm_malloc(size), *q;
+        if (p == NULL)
+            return NO_HELP;
+        fill(p, size, n);
+        for (; size < 48 * MIB; size = next, p = q) {
+            next = size + size / (2 + n % 3) + n * 100;
+            if (n % 2 == 0) { /* more often than not this is mapped next to it */
+                jsm_free(wall[n % COUNT_OF(wall)]);
+                wall[n % COUNT_OF(wall)] = jsm_malloc(MIB);
+            }
+            q = jsm_realloc(p, next);
+            if (q == NULL)
+                return NO_HELP;
+            spoilt += !is_filled(q, size, size, n);
+            fill(q, next, ++n);
+        }
+        next = size / 3;
+        q = jsm_realloc(p, next);
+        spoilt += q == NULL || !is_filled(q, next, size, n);
+        jsm_free(q);
+    }
+    for (unsigned i = 0; i < COUNT_OF(wall); i++)
+        jsm_free(wall[i]);
+    return faults_status(spoilt + (unsigned)jsm_check());
+}
+
+/* Blocks below mmap_threshold came from arenas alone, the longest of which has 4 GiB. */
+static int
+longer_than_arenas(void)
+{
+    const size_t gib = sizeof(size_t) > 4 ? 1024 * MIB : 0, size = 5 * gib, grown = 6 * gib;
+    void *probe = mmap(NULL, 2 * grown, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (gib == 0 || probe == MAP_FAILED || munmap(probe, 2 * grown) != 0)
+        return NOT_HERE;
+    if (!jsm_option_set("mmap_threshold", "8G"))
+        return NO_HELP;
+    unsigned char *p = jsm_calloc(1, size);
+    if (p == NULL)
+        return 1;
+    unsigned faults = jsm_malloc_usable_size(p) < size || !is_all(p, KIB, 0) || !is_all(p + size - KIB, KIB, 0);
+    fill(p, 64, 1);
+    fill(p + size - 64, 64, 2);
+    faults += !is_filled(p, 64, 64, 1) || !is_filled(p + size - 64, 64, 64, 2);
+    p = jsm_realloc(p, grown);
+    if (p == NULL)
+        return faults_status(faults + 1);
+    faults += !is_filled(p, 64, 64, 1) || !is_filled(p + size - 64, 64, 64, 2);
+    p[grown - 1] = 1;
+    jsm_free(p);
+    return faults_status(faults + (unsigned)jsm_check());
+}
+
+/* ---- Alignment ---- */
+
+/* The size that such a block should have was taken to be that of a class. */
+static int
+free_aligned(void)
+{
+    static const size_t sizes[] = {1, 100, 4096, 40000, 65536, 70000, 300000};
+
+    for (size_t align = 64 * KIB; align <= 8 * MIB; align *= 2)
+        for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+            void *p = jsm_aligned_alloc(align, sizes[i]);
+            if (p == NULL)
+                return NO_HELP;
+            fill(p, sizes[i], i);
+            jsm_free_aligned_sized(p, align, sizes[i]);
+        }
+    return faults_status((unsigned)jsm_check());
+}
+
+/* ---- Memory runs out in a thread that is ending ---- */
+
+static pthread_key_t ending_key;
+static atomic_bool ended;
+
+struct ending {
+    unsigned rounds_left;
+    bool take_all;
+    unsigned n_refused;
+};
+
+static void
+take_and_free_all(void)
+{
+    void **last = NULL, **p;
+
+    while ((p = jsm_malloc(2000)) != NULL) {
+        *p = last;
+        last = p;
+    }
+    while ((p = last) != NULL) {
+        last = *p;
+        jsm_free(p);
+    }
+}
+
+/* Destructor of thread data.  In its second round, at the latest, the thread has no heap any more. */
+static void
+ask_for_too_much(void *arg)
+{
+    struct ending *e = arg;
+
+    if (e->take_all)
+        take_and_free_all();
+    for (unsigned i = 0; i < 1000; i++)
+        e->n_refused += jsm_malloc(hide_size(PTRDIFF_MAX / 2)) == NULL;
+    if (--e->rounds_left > 0)
+        pthread_setspecific(ending_key, e);
+}
+
+static void *
+end_slowly(void *arg)
+{
+    jsm_free(jsm_malloc(100));
+    pthread_setspecific(ending_key, arg);
+    return arg;
+}
+
+static void *
+end_several(void *arg)
+{
+    for (unsigned i = 0; i < rounds(10, 200); i++) {
+        struct ending *e = arg;
+        e->rounds_left = 4; /* as often as POSIX promises */
+        run_thread(end_slowly, e);
+    }
+    atomic_store(&ended, true);
+    return arg;
+}
+
+/* Who is ending took the locks of the fallback heap and of the threads in another order than fork(). */
+static int
+run_out_while_ending(bool take_all)
+{
+    struct ending e = {0, take_all, 0};
+    unsigned bad = 0;
+    pthread_t t;
+
+    if (pthread_key_create(&ending_key, ask_for_too_much) != 0)
+        return NO_HELP;
+    jsm_free(jsm_malloc(100));
+    if (pthread_create(&t, NULL, end_several, &e) != 0)
+        return NO_HELP;
+    while (!atomic_load(&ended)) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        bad += verdict_of(child) != 0;
+    }
+    pthread_join(t, NULL);
+    bad += e.n_refused != rounds(10, 200) * 4 * 1000;
+    return faults_status(bad + (unsigned)jsm_check());
+}
+
+static int
+ask_while_ending(void)
+{
+    return run_out_while_ending(false);
+}
+
+/* Addresses in use, in bytes; 0 where that is not told. */
+static size_t
+address_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+
+    if (f == NULL || fscanf(f, "%lu", &pages) != 1)
+        pages = 0;
+    if (f != NULL)
+        fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int
+take_all_while_ending(void)
+{
+    const char *emulator = getenv("JSM_EMULATOR");
+    size_t used = address_bytes();
+    struct rlimit limit = {used + 64 * MIB, used + 64 * MIB};
+
+    /* These need addresses themselves. */
+    if (SANITIZED || (emulator != NULL && emulator[0] != '\0') || used == 0 || setrlimit(RLIMIT_AS, &limit) != 0)
+        return NOT_HERE;
+    return run_out_while_ending(true);
+}
+
+int
+main(void)
+{
+    plan(11);
+    test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
+    test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
+    test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
+    test(trim_two_shared, "trimming ends with several slabs of a class that have no owner");
+    test(release_shared, "slabs without owner are released by the last of several threads");
+    test(grow_in_place, "a mapping that grows in small steps seldom moves");
+    test(keep_contents, "a mapping that grows and shrinks keeps its contents");
+    test(longer_than_arenas, "a block longer than an arena below mmap_threshold");
+    test(free_aligned, "free_aligned_sized of small blocks with large alignments");
+    test(ask_while_ending, "requests are refused in a thread that is ending, while another forks");
+    test(take_all_while_ending, "memory runs out in a thread that is ending, while another forks");
+    return done();
+}
