@@ -31,6 +31,7 @@ include %D%/unit.mk
 include %D%/blackbox.mk
 include %D%/programs.mk
 include %D%/scripts.mk
+include %D%/regress.mk
 
 # The C tests alone.
 check-c:

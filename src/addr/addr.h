@@ -137,8 +137,9 @@ jsm_set_size_bytes(struct jsm_span *span, size_t bytes)
 JSM_INLINE void
 jsm_set_kind(struct jsm_span *span, enum jsm_kind kind)
 {
-    /* ORDER: relaxed, see jsm_kind(). */
-    jsm_store_relaxed(&span->kind, (uint8_t)kind);
+    /* ORDER: release, with nobody who runs: the child of fork() finds the fields of other threads'
+     * spans as they were when the kind was written, or later. */
+    jsm_store_release(&span->kind, (uint8_t)kind);
 }
 
 /* Written once for each window, under the lock of the pagemap; never taken back. */

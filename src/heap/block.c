@@ -213,6 +213,7 @@ jsm_heap_orphan(struct jsm_span *span)
     jsm_store_relaxed(&span->theap, NULL);
     jsm_slab_rebuild(span);
     span->state = JSM_SLAB_NEW;
+    span->heap = &jsm_heap_default; /* the owner may not have come to writing it */
     span->all = span->queue = (struct jsm_link){ NULL, NULL };
     if (span->left == 0)
         jsm_slab_release(span);

@@ -92,8 +92,8 @@ remove_bias(struct jsm_theap *th, struct jsm_span *slab)
 void
 jsm_slab_release(struct jsm_span *slab)
 {
+    jsm_set_kind(slab, JSM_KIND_BUSY); /* first: who forks now must not find a slab without links */
     jsm_slab_fini(slab);
-    jsm_set_kind(slab, JSM_KIND_BUSY);
     jsm_span_free(slab);
 }
 
@@ -115,8 +115,11 @@ dispose(struct jsm_theap *th, struct jsm_span *slab)
 static struct jsm_span *
 take_cached(struct jsm_theap *th)
 {
+    struct jsm_span *span = th->cached[--th->n_cached];
+
+    jsm_set_kind(span, JSM_KIND_BUSY); /* see jsm_slab_release() */
     keep(0, JSM_SLICE_BYTES);
-    return th->cached[--th->n_cached];
+    return span;
 }
 
 static void

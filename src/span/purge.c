@@ -157,7 +157,7 @@ purge_oldest(struct jsm_shard *shard, size_t want, uint32_t now_ms, uint32_t age
             jsm_span_unlist_locked(shard, span);
             done = purge_runs(arena, span, want, calls);
             mark_purged(arena, span, done);
-            jsm_span_list_locked(shard, span, freed_at_ms);
+            jsm_span_list_locked(shard, span, freed_at_ms, true);
         }
     }
     jsm_unlock(&shard->lock);

@@ -63,16 +63,33 @@ count(_Atomic(size_t) *counter, size_t more, size_t less)
 
 /* ---- Lists of free spans ---- */
 
+/* What has just been freed is the youngest.  What is left over of a span keeps its age and goes
+ * before those of the same; it is hardly younger than the oldest, so that is near. */
 static void
-bin_insert(struct jsm_shard *shard, struct jsm_span *span)
+insert_by_age(struct jsm_shard *shard, struct jsm_span *span, bool left_over)
+{
+    struct jsm_link *list = &shard->by_age, *l = list->next;
+
+    if (!left_over || jsm_list_is_empty(list)) {
+        jsm_list_append(list, &span->all);
+        return;
+    }
+    while (l != list && (int32_t)(jsm_list_entry(l, struct jsm_span, all)->freed_at_ms - span->freed_at_ms) < 0)
+        l = l->next;
+    jsm_list_insert(l, &span->all);
+}
+
+static void
+bin_insert(struct jsm_shard *shard, struct jsm_span *span, bool left_over)
 {
     size_t bin = bin_of(span->n_slices), dirty = span->dirty_slices != 0;
 
     jsm_list_append(&shard->bins[dirty][bin], &span->queue);
     shard->filled[dirty][bin / 64] |= UINT64_C(1) << (bin % 64);
     if (dirty)
-        jsm_list_append(&shard->by_age, &span->all);
+        insert_by_age(shard, span, left_over);
     count(&jsm_dirty_slices, span->dirty_slices, 0);
+    count(&shard->free_slices, span->n_slices, 0);
 }
 
 void
@@ -87,13 +104,15 @@ jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
     if (dirty)
         jsm_list_remove(&span->all);
     count(&jsm_dirty_slices, 0, span->dirty_slices);
+    count(&shard->free_slices, 0, span->n_slices);
     jsm_set_kind(&span[span->n_slices - 1], JSM_KIND_NONE);
     jsm_set_kind(span, JSM_KIND_BUSY);
 }
 
 /* Writes the descriptors of a free span at slice `index` and lists it. */
 static void
-list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_t n, uint32_t freed_at_ms)
+list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_t n, uint32_t freed_at_ms,
+           bool left_over)
 {
     struct jsm_span *span = jsm_pagemap_find(arena->base + (index << JSM_SLICE_SHIFT));
     struct jsm_span *tail = span + n - 1;
@@ -106,11 +125,11 @@ list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_
     if (n > 1)
         jsm_set_kind(tail, JSM_KIND_FREE_TAIL);
     jsm_set_kind(span, JSM_KIND_FREE);
-    bin_insert(shard, span);
+    bin_insert(shard, span, left_over);
 }
 
 void
-jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t freed_at_ms)
+jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t freed_at_ms, bool left_over)
 {
     struct jsm_arena *arena = jsm_arena_at(span->arena);
     size_t index = jsm_arena_index(arena, span->base), n = span->n_slices;
@@ -129,7 +148,7 @@ jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t fr
         index -= left->n_slices;
         n += left->n_slices;
     }
-    list_range(shard, arena, index, n, freed_at_ms);
+    list_range(shard, arena, index, n, freed_at_ms, left_over);
 }
 
 /* ---- Finding a span ---- */
@@ -219,9 +238,9 @@ alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, enum jsm_span_w
     jsm_span_unlist_locked(shard, span);
     jsm_set_kind(span, JSM_KIND_NONE);
     if (skip > 0)
-        list_range(shard, arena, index, skip, freed_at_ms);
+        list_range(shard, arena, index, skip, freed_at_ms, true);
     if (length > skip + n)
-        list_range(shard, arena, index + skip + n, length - skip - n, freed_at_ms);
+        list_range(shard, arena, index + skip + n, length - skip - n, freed_at_ms, true);
     return hand_out(arena, index + skip, n, clean);
 }
 
@@ -239,7 +258,7 @@ alloc_from_frontier(struct jsm_shard *shard, size_t n, size_t align, bool *clean
             gap->base = arena->base + (index << JSM_SLICE_SHIFT);
             gap->arena = arena->id;
             gap->n_slices = (uint32_t)skip;
-            jsm_span_list_locked(shard, gap, jsm_os_now_ms());
+            jsm_span_list_locked(shard, gap, jsm_os_now_ms(), false);
         }
         return span;
     }
@@ -255,16 +274,22 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
 
     for (unsigned i = 0; span == NULL && i < n_shards; i++) {
         struct jsm_shard *other = &jsm_shards[(shard_id + i) % n_shards];
+        /* ORDER: relaxed, a hint that spares the lock. */
+        if (jsm_load_relaxed(&other->free_slices) < n)
+            continue;
         jsm_lock(&other->lock);
         span = alloc_from_bins(other, n, align, want, clean);
-        if (span == NULL && i == 0)
-            span = alloc_from_frontier(other, n, align, clean);
         jsm_unlock(&other->lock);
     }
     if (span != NULL)
         return span;
     struct jsm_shard *shard = &jsm_shards[shard_id % n_shards];
     jsm_lock(&shard->lock);
+    span = alloc_from_frontier(shard, n, align, clean);
+    if (span != NULL) {
+        jsm_unlock(&shard->lock);
+        return span;
+    }
     struct jsm_arena *arena = jsm_arena_new(n + align - 1, shard_id % n_shards, shard->arenas);
     if (arena != NULL) {
         shard->arenas = arena;
@@ -298,7 +323,7 @@ jsm_span_free(struct jsm_span *span)
 
     jsm_lock(&shard->lock);
     count(&jsm_used_slices, 0, span->n_slices);
-    jsm_span_list_locked(shard, span, now_ms);
+    jsm_span_list_locked(shard, span, now_ms, false);
     jsm_unlock(&shard->lock);
     jsm_purge_balance();
 }
@@ -338,7 +363,7 @@ grow_locked(struct jsm_shard *shard, struct jsm_arena *arena, struct jsm_span *s
         jsm_span_unlist_locked(shard, right);
         jsm_set_kind(right, JSM_KIND_NONE);
         if (length > missing)
-            list_range(shard, arena, end + missing, length - missing, freed_at_ms);
+            list_range(shard, arena, end + missing, length - missing, freed_at_ms, true);
         hand_out(arena, end, missing, &clean);
         jsm_set_kind(span + old, JSM_KIND_NONE);
         span->n_slices += (uint32_t)missing;

@@ -34,6 +34,7 @@ struct jsm_shard {
     uint64_t filled[2][JSM_BIN_WORDS];          /* which bins hold spans; [1] dirty ones */
     struct jsm_link bins[2][JSM_BINS];          /* least recently used first */
     struct jsm_link by_age;                     /* spans with dirty slices, oldest first */
+    _Atomic(size_t) free_slices;                /* written under the lock, a hint without it */
 };
 
 extern struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
@@ -97,10 +98,10 @@ void jsm_purge_regret(size_t n_slices);
 /* Bytes of free memory that may stay resident now: trim_threshold. */
 size_t jsm_purge_limit_bytes(void);
 
-/* Takes a free span out of its lists, and puts one in (joining its neighbours); the caller
- * holds the shard's lock. */
+/* Takes a free span out of its lists, and puts one in (joining its neighbours), one that has just
+ * been freed or is left over of an older one; the caller holds the shard's lock. */
 void jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span);
-void jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t freed_at_ms);
+void jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t freed_at_ms, bool left_over);
 
 /* ---- Direct mappings: span/huge.c ---- */
 
