@@ -138,6 +138,9 @@ test_special(void)
            is_refused("slab_max", "65537", JSM_OPT_SLAB_MAX) && is_refused("slab_max", "1023", JSM_OPT_SLAB_MAX) &&
            is_set("slab_max", "1024", JSM_OPT_SLAB_MAX, 1024),
        "and where neither is");
+    ok(is_refused("trim_threshold", "18446744073709551615", JSM_OPT_TRIM_THRESHOLD) &&
+           is_refused("trim_threshold", "-1", JSM_OPT_TRIM_THRESHOLD),
+       "no number is taken for such a word");
     (void)set_option("arena_size", "auto");
 }
 
@@ -279,7 +282,7 @@ test_environment(void)
 int
 main(void)
 {
-    plan(3 + 2 + 4 + 3 + 6 + 4 + 4 + 2 + 5 + 10);
+    plan(3 + 2 + 4 + 3 + 7 + 4 + 4 + 2 + 5 + 10);
     test_environment();
     test_defaults();
     test_bytes();

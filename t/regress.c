@@ -250,7 +250,7 @@ trim_two_shared(void)
     return faults_status(faults + (unsigned)jsm_check());
 }
 
-enum { FREERS = 4, SHARED_BLOCKS = 1024, SHARED_BYTES = 4096, SHARED_FILLED = 128 };
+enum { FREERS = 8, SHARED_BLOCKS = 1024, SHARED_BYTES = 4096, SHARED_FILLED = 16 };
 static unsigned char *shared[SHARED_BLOCKS];
 static pthread_barrier_t all_ready;
 
@@ -292,7 +292,7 @@ release_shared(void)
     unsigned faults = 0;
 
     pthread_barrier_init(&all_ready, NULL, FREERS);
-    for (unsigned round = 0; round < rounds(60, 2000); round++) {
+    for (unsigned round = 0; round < rounds(40, 1000); round++) {
         pthread_t t[FREERS];
         run_thread(make_shared, &faults);
         for (uintptr_t i = 0; i < FREERS; i++)
@@ -418,7 +418,7 @@ free_aligned(void)
 /* ---- Memory runs out in a thread that is ending ---- */
 
 /* One round less than POSIX promises: in the last of them ThreadSanitizer bids the thread farewell. */
-enum { ENDING_ROUNDS = 3, ENDING_REQUESTS = 1000 };
+enum { ENDING_ROUNDS = 3, ENDING_REQUESTS = 3000 };
 static pthread_key_t ending_key;
 static atomic_bool ended;
 

@@ -96,13 +96,14 @@ void
 jsm_huge_free(struct jsm_span *span)
 {
     size_t mapped = mapped_bytes(span);
+    uint8_t *base = span->base;
 
     jsm_lock(&jsm_huge_lock);
     leave_locked(span);
     huge_count--;
-    jsm_unlock(&jsm_huge_lock);
-    if (jsm_os_unmap(span->base, mapped) != 0)
-        jsm_os_purge(span->base, mapped); /* out of mappings: at least the memory */
+    jsm_unlock(&jsm_huge_lock); /* from here on the descriptor may be that of somebody else's mapping */
+    if (jsm_os_unmap(base, mapped) != 0)
+        jsm_os_purge(base, mapped); /* out of mappings: at least the memory */
 }
 
 /* Moves the mapping to an aligned place of its new size; its address there, or NULL.  The

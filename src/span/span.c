@@ -421,7 +421,9 @@ visit_arena(struct jsm_arena *arena, void (*visit)(struct jsm_span *span, void *
 
     for (size_t index = 0; index < arena->frontier;) {
         enum jsm_kind kind = jsm_kind(first + index);
-        size_t step = kind == JSM_KIND_NONE ? 1 : first[index].n_slices;
+        /* `visit` may have freed the span before, and what it was joined to ends here. */
+        bool is_inside = kind == JSM_KIND_NONE || kind == JSM_KIND_FREE_TAIL || kind == JSM_KIND_SLAB_PART;
+        size_t step = is_inside ? 1 : first[index].n_slices;
         if (kind == JSM_KIND_SLAB || kind == JSM_KIND_LARGE || kind == JSM_KIND_CACHED)
             visit(first + index, arg);
         index += step > 0 ? step : 1;

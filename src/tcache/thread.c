@@ -179,9 +179,11 @@ take_orphan(struct jsm_span *span, void *arg)
     struct jsm_theap *owner = jsm_load_relaxed(&span->theap);
     enum jsm_kind kind = jsm_kind(span);
 
-    if (kind == JSM_KIND_LARGE || (kind == JSM_KIND_SLAB && owner != NULL && (owner == arg || owner == &jsm_fallback_theap)))
+    if (kind == JSM_KIND_LARGE)
         return;
-    if (kind == JSM_KIND_CACHED && jsm_theap_has_cached(arg, span))
+    if (kind == JSM_KIND_SLAB && owner != NULL && (owner == arg || owner == &jsm_fallback_theap))
+        return;
+    if (kind == JSM_KIND_CACHED && (jsm_theap_has_cached(arg, span) || jsm_theap_has_cached(&jsm_fallback_theap, span)))
         return;
     jsm_heap_orphan(span);
 }
