@@ -152,7 +152,8 @@ purge_oldest(struct jsm_shard *shard, size_t want, uint32_t now_ms, uint32_t age
     if (oldest != NULL) {
         struct jsm_span *span = jsm_list_entry(oldest, struct jsm_span, all);
         uint32_t freed_at_ms = span->freed_at_ms;
-        if (now_ms - freed_at_ms >= age_ms) {
+        int32_t age = (int32_t)(now_ms - freed_at_ms); /* below 0: freed since we looked at the clock */
+        if (age >= 0 && (uint32_t)age >= age_ms) {
             struct jsm_arena *arena = jsm_arena_at(span->arena);
             jsm_span_unlist_locked(shard, span);
             done = purge_runs(arena, span, want, calls);
@@ -192,6 +193,16 @@ purge(size_t want, uint32_t age_ms, size_t max_calls)
     return done;
 }
 
+/* A bounded part of what has been free for so long; all of it, if no waiting is wanted. */
+static void
+purge_aged(uint64_t age_ms)
+{
+    if (age_ms == 0)
+        purge(SIZE_MAX, 0, SIZE_MAX);
+    else
+        purge(TICK_SLICES, (uint32_t)jsm_min(age_ms, (uint64_t)INT32_MAX), TICK_CALLS);
+}
+
 static void
 tick(uint32_t now_ms)
 {
@@ -209,7 +220,7 @@ tick(uint32_t now_ms)
         }
     }
     if (delay_ms != JSM_OPT_UNLIMITED)
-        purge(TICK_SLICES, (uint32_t)delay_ms << shift, TICK_CALLS);
+        purge_aged(delay_ms == 0 ? 0 : (uint64_t)delay_ms << shift);
 }
 
 void

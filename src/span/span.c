@@ -63,31 +63,15 @@ count(_Atomic(size_t) *counter, size_t more, size_t less)
 
 /* ---- Lists of free spans ---- */
 
-/* What has just been freed is the youngest.  What is left over of a span keeps its age and goes
- * before those of the same; it is hardly younger than the oldest, so that is near. */
 static void
-insert_by_age(struct jsm_shard *shard, struct jsm_span *span, bool left_over)
-{
-    struct jsm_link *list = &shard->by_age, *l = list->next;
-
-    if (!left_over || jsm_list_is_empty(list)) {
-        jsm_list_append(list, &span->all);
-        return;
-    }
-    while (l != list && (int32_t)(jsm_list_entry(l, struct jsm_span, all)->freed_at_ms - span->freed_at_ms) < 0)
-        l = l->next;
-    jsm_list_insert(l, &span->all);
-}
-
-static void
-bin_insert(struct jsm_shard *shard, struct jsm_span *span, bool left_over)
+bin_insert(struct jsm_shard *shard, struct jsm_span *span, struct jsm_link *older)
 {
     size_t bin = bin_of(span->n_slices), dirty = span->dirty_slices != 0;
 
     jsm_list_append(&shard->bins[dirty][bin], &span->queue);
     shard->filled[dirty][bin / 64] |= UINT64_C(1) << (bin % 64);
     if (dirty)
-        insert_by_age(shard, span, left_over);
+        jsm_list_insert(older->next, &span->all);
     count(&jsm_dirty_slices, span->dirty_slices, 0);
     count(&shard->free_slices, span->n_slices, 0);
 }
@@ -109,10 +93,26 @@ jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
     jsm_set_kind(span, JSM_KIND_BUSY);
 }
 
-/* Writes the descriptors of a free span at slice `index` and lists it. */
+/* Where in the list by age what has just been freed goes: behind the youngest. */
+static struct jsm_link *
+youngest(struct jsm_shard *shard)
+{
+    if (shard->by_age.next == NULL)
+        jsm_list_init(&shard->by_age);
+    return shard->by_age.prev;
+}
+
+/* Where what is left over of a free span goes: to the place that it has. */
+static struct jsm_link *
+older_than(struct jsm_shard *shard, struct jsm_span *span)
+{
+    return jsm_list_is_linked(&span->all) ? span->all.prev : youngest(shard);
+}
+
+/* Writes the descriptors of a free span at slice `index` and lists it, behind `older` by age. */
 static void
 list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_t n, uint32_t freed_at_ms,
-           bool left_over)
+           struct jsm_link *older)
 {
     struct jsm_span *span = jsm_pagemap_find(arena->base + (index << JSM_SLICE_SHIFT));
     struct jsm_span *tail = span + n - 1;
@@ -125,7 +125,7 @@ list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_
     if (n > 1)
         jsm_set_kind(tail, JSM_KIND_FREE_TAIL);
     jsm_set_kind(span, JSM_KIND_FREE);
-    bin_insert(shard, span, left_over);
+    bin_insert(shard, span, older);
 }
 
 void
@@ -148,7 +148,7 @@ jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t fr
         index -= left->n_slices;
         n += left->n_slices;
     }
-    list_range(shard, arena, index, n, freed_at_ms, left_over);
+    list_range(shard, arena, index, n, freed_at_ms, left_over ? &shard->by_age : youngest(shard));
 }
 
 /* ---- Finding a span ---- */
@@ -234,13 +234,14 @@ alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, enum jsm_span_w
     uintptr_t slice = (uintptr_t)span->base >> JSM_SLICE_SHIFT;
     size_t skip = jsm_round_up(slice, align) - slice;
     uint32_t freed_at_ms = span->freed_at_ms;
+    struct jsm_link *older = older_than(shard, span);
 
     jsm_span_unlist_locked(shard, span);
     jsm_set_kind(span, JSM_KIND_NONE);
     if (skip > 0)
-        list_range(shard, arena, index, skip, freed_at_ms, true);
+        list_range(shard, arena, index, skip, freed_at_ms, older);
     if (length > skip + n)
-        list_range(shard, arena, index + skip + n, length - skip - n, freed_at_ms, true);
+        list_range(shard, arena, index + skip + n, length - skip - n, freed_at_ms, older);
     return hand_out(arena, index + skip, n, clean);
 }
 
@@ -265,7 +266,7 @@ alloc_from_frontier(struct jsm_shard *shard, size_t n, size_t align, bool *clean
     return NULL;
 }
 
-/* One attempt: own bins, bins of the other shards, own frontiers, a new arena. */
+/* One attempt: own bins, bins of the other shards, own frontiers, a new arena, other frontiers. */
 static struct jsm_span *
 alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, bool *clean)
 {
@@ -296,6 +297,13 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
         span = alloc_from_frontier(shard, n, align, clean);
     }
     jsm_unlock(&shard->lock);
+    /* No addresses for an arena: what the other shards have left of theirs. */
+    for (unsigned i = 1; span == NULL && i < n_shards; i++) {
+        struct jsm_shard *other = &jsm_shards[(shard_id + i) % n_shards];
+        jsm_lock(&other->lock);
+        span = alloc_from_frontier(other, n, align, clean);
+        jsm_unlock(&other->lock);
+    }
     return span;
 }
 
@@ -360,10 +368,11 @@ grow_locked(struct jsm_shard *shard, struct jsm_arena *arena, struct jsm_span *s
             (end + length != arena->frontier || jsm_arena_room(arena) < n_slices - old - length))
             return false;
         uint32_t freed_at_ms = right->freed_at_ms;
+        struct jsm_link *older = older_than(shard, right);
         jsm_span_unlist_locked(shard, right);
         jsm_set_kind(right, JSM_KIND_NONE);
         if (length > missing)
-            list_range(shard, arena, end + missing, length - missing, freed_at_ms, true);
+            list_range(shard, arena, end + missing, length - missing, freed_at_ms, older);
         hand_out(arena, end, missing, &clean);
         jsm_set_kind(span + old, JSM_KIND_NONE);
         span->n_slices += (uint32_t)missing;
