@@ -21,6 +21,7 @@ EXTRA_DIST += %D%/README.md %D%/rt/options.tbl %D%/jsmalloc.map tools/genopt.awk
 %D%/rt/option_table.inc: $(srcdir)/%D%/rt/options.tbl $(srcdir)/tools/genopt.awk
 	$(AM_V_GEN)$(MKDIR_P) %D%/rt && $(AWK) -f $(srcdir)/tools/genopt.awk $(srcdir)/%D%/rt/options.tbl > $@.tmp && mv -f $@.tmp $@
 BUILT_SOURCES += %D%/rt/option_table.inc
+$(libcore_la_OBJECTS): %D%/rt/option_table.inc
 CLEANFILES += %D%/rt/option_table.inc
 
 # The library is the core and, unless that is left out, the standard names.
