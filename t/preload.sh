@@ -158,7 +158,7 @@ is "$( (ulimit -s 256 && preloaded "$scratch/victim") 2>&1)" "ours ours" "a stac
 # --- Two allocators: the first one has the program, and neither minds the other.
 other=none
 for other in libmimalloc.so.2.0 libjemalloc.so.2 libtcmalloc_minimal.so.4 none; do
-    [ "$other" != none ] && [ -z "$(LD_PRELOAD=$other true 2>&1)" ] && break
+    [ "$other" != none ] && [ -z "$(LD_PRELOAD=$other env true 2>&1)" ] && break
 done
 if [ "$other" = none ]; then
     skip "with another allocator preloaded as well" "none is installed"

@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-_Atomic(struct jsm_span *) jsm_pagemap_root[JSM_WINDOWS];
+JSM_SPARSE _Atomic(struct jsm_span *) jsm_pagemap_root[JSM_WINDOWS];
 struct jsm_lock jsm_pagemap_lock = { .rank = JSM_RANK_PAGEMAP };
 
 static struct jsm_span *

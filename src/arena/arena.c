@@ -8,7 +8,7 @@
 
 struct jsm_lock jsm_arena_lock = { .rank = JSM_RANK_ARENA };
 
-static struct jsm_arena *_Atomic arenas[JSM_ARENAS_MAX]; /* written under the lock */
+JSM_SPARSE static struct jsm_arena *_Atomic arenas[JSM_ARENAS_MAX]; /* written under the lock */
 static _Atomic(uint32_t) n_arenas;
 static _Atomic(size_t) reserved_bytes, ever_slices;
 

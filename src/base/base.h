@@ -18,6 +18,9 @@
 #define jsm_unlikely(x) __builtin_expect(!!(x), 0)
 
 #define JSM_CACHE_LINE 64 /* bytes; assumed, for layout only */
+/* A large table of which most processes touch little: on pages of its own, so that the linker, which
+ * sorts by alignment, puts all small variables side by side.  Each page touched is resident. */
+#define JSM_SPARSE _Alignas(4096)
 #define JSM_KIB ((size_t)1024)
 #define JSM_MIB ((size_t)1024 * 1024)
 #define JSM_MAX_ALIGN 16 /* bytes; alignment of every block of 16 bytes or more */

@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MREMAP_DONTUNMAP
@@ -209,11 +210,11 @@ size_t
 jsm_os_address_limit_bytes(void)
 {
     int saved_errno = errno;
-    struct rlimit limit;
+    struct { uint64_t now, most; } limit; /* as the kernel has it, on all architectures */
     size_t bytes = SIZE_MAX;
 
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < SIZE_MAX)
-        bytes = (size_t)limit.rlim_cur;
+    if (syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.now < SIZE_MAX)
+        bytes = (size_t)limit.now; /* no limit is UINT64_MAX */
     errno = saved_errno;
     return bytes;
 }

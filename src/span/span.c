@@ -6,7 +6,7 @@
 
 #include "span/span.h"
 
-struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
+JSM_SPARSE struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
 
 void (*jsm_span_pressure)(void);
 

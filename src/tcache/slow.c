@@ -13,7 +13,7 @@
  * was no memory for one.  It has no thread, so nobody frees into it the fast way. ---- */
 
 struct jsm_lock jsm_fallback_lock = { .rank = JSM_RANK_FALLBACK };
-struct jsm_theap jsm_fallback_theap;
+JSM_SPARSE struct jsm_theap jsm_fallback_theap;
 
 /* The theap to allocate from; leave() after use. */
 static struct jsm_theap *
