@@ -328,6 +328,158 @@ JSM_API int jsm_is_ours(const void *p);
  */
 JSM_API int jsm_check(void);
 
+/* ------------------------------------------------------------------ Secrets */
+
+/* Allocates a block for secrets: it is left out of core dumps, reads as zeros in children of fork()
+ * where the kernel has MADV_WIPEONFORK (Linux 4.14), and is overwritten with zeros when it is freed.
+ *
+ * size     bytes; as jsm_malloc().
+ * Returns  the block, whose contents are zero, or NULL.  Free it with jsm_free() or any of its kin.
+ * Errors   ENOMEM.
+ * Threads  any.
+ * Since    0.2
+ */
+JSM_API void *jsm_malloc_conceal(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
+
+/* jsm_malloc_conceal() for an array.
+ *
+ * count    elements.
+ * size     bytes of an element.
+ * Returns  the block, all zero, or NULL.
+ * Errors   ENOMEM, also when count * size overflows.
+ * Threads  any.
+ * Since    0.2
+ */
+JSM_API void *jsm_calloc_conceal(size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE2(1, 2);
+
+/* ------------------------------------------------------------------ Heaps */
+
+/* A set of blocks that can be freed in one call, limited, counted and placed on its own. */
+typedef struct jsm_heap jsm_heap;
+
+/* The heap's memory comes from brk, not from mmap. */
+#define JSM_HEAP_BRK       1u
+/* Size 0 gives NULL, without an error. */
+#define JSM_HEAP_ZERO_NULL 2u
+/* One thread alone uses the heap, and frees its blocks: no locks are taken. */
+#define JSM_HEAP_NOLOCK    4u
+
+/* What a heap shall be like.  Start from JSM_HEAP_CONFIG_INIT; 0 in a field is its default. */
+struct jsm_heap_config {
+    size_t size;                 /* of this structure; set by JSM_HEAP_CONFIG_INIT */
+    const char *name;            /* for statistics; its first 31 bytes are copied; NULL: none */
+    size_t limit_bytes;          /* most memory of the heap, counted in whole spans of 64 KiB; 0: no limit */
+    void *memory;                /* allocate inside this buffer alone; NULL: from the system */
+    size_t memory_bytes;         /* of the buffer; at least one aligned 64 KiB piece must fit */
+    size_t mmap_threshold_bytes; /* blocks from this size on are mapped on their own; 0: as option mmap_threshold */
+    size_t prealloc_bytes;       /* memory that the heap has ready from the start; 0: none */
+    unsigned flags;              /* JSM_HEAP_... */
+};
+#define JSM_HEAP_CONFIG_INIT { sizeof(struct jsm_heap_config), NULL, 0, NULL, 0, 0, 0, 0 }
+
+/* Makes a heap.
+ *
+ * config   what it shall be like; NULL: all defaults.
+ * Returns  the heap, or NULL.
+ * Errors   ENOMEM; EINVAL: an unknown flag or size, a buffer that is too small, or a buffer together
+ *          with JSM_HEAP_BRK.
+ * Threads  any.
+ * Since    0.2
+ */
+JSM_API jsm_heap *jsm_heap_new(const struct jsm_heap_config *config) JSM_ATTR_RESULT;
+
+/* Frees every block of a heap at once, and the heap.  The time goes with the memory's spans, not with
+ * the number of blocks.
+ *
+ * heap     the heap, on no thread's stack of jsm_heap_push(); NULL: nothing happens.
+ * Returns  nothing.
+ * Errors   none.
+ * Threads  any, while no other uses the heap or its blocks.
+ * Since    0.2
+ */
+JSM_API void jsm_heap_destroy(jsm_heap *heap);
+
+/* Ends a heap whose blocks live on: they belong to the default heap from now on.  A buffer that was
+ * given as config.memory has to stay as long as blocks in it live.
+ *
+ * heap     the heap, on no thread's stack of jsm_heap_push(); NULL: nothing happens.
+ * Returns  nothing.
+ * Errors   none.
+ * Threads  any, while no other uses the heap; others may free its blocks.
+ * Since    0.2
+ */
+JSM_API void jsm_heap_delete(jsm_heap *heap);
+
+/* Allocate in a heap; else as the functions without `heap_`.  jsm_heap_realloc() of a block of another
+ * heap moves it into this one.
+ *
+ * heap     the heap; NULL: the default heap.
+ * Returns  the block, or NULL.
+ * Errors   as jsm_malloc() and so on; ENOMEM also when the heap's limit or buffer is used up.
+ * Threads  any, unless the heap is JSM_HEAP_NOLOCK.
+ * Since    0.2
+ */
+JSM_API void *jsm_heap_malloc(jsm_heap *heap, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(2);
+JSM_API void *jsm_heap_calloc(jsm_heap *heap, size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE2(2, 3);
+JSM_API void *jsm_heap_realloc(jsm_heap *heap, void *p, size_t size) JSM_ATTR_RESULT JSM_ATTR_SIZE(3);
+JSM_API void *jsm_heap_aligned_alloc(jsm_heap *heap, size_t alignment, size_t size) JSM_ATTR_MALLOC
+    JSM_ATTR_ALIGN(2) JSM_ATTR_SIZE(3);
+
+/* Frees a block and holds the caller to its heap; jsm_free() frees blocks of all heaps as well.
+ *
+ * heap     the block's heap; NULL: the default heap.
+ * p        a block of it, or NULL.  A block of another heap is a fault of the program.
+ * Returns  nothing.
+ * Errors   none.
+ * Threads  as jsm_heap_malloc().
+ * Since    0.2
+ */
+JSM_API void jsm_heap_free(jsm_heap *heap, void *p);
+
+/* Tells the heap of a block.
+ *
+ * p        anything.
+ * Returns  the heap; NULL for a block of the default heap and for what is not a live block.
+ * Errors   none.
+ * Threads  any; the answer lasts as long as the block and the heap.
+ * Since    0.2
+ */
+JSM_API jsm_heap *jsm_heap_of(const void *p);
+
+/* Calls a function for each live block of a heap, once and in no particular order.
+ *
+ * heap     the heap, not NULL.
+ * visit    is called with `arg`, the block and its usable bytes; 0 goes on, anything else stops.  It may
+ *          free the block it is called for, and allocate from other heaps.
+ * arg      handed to `visit`.
+ * Returns  0, or what `visit` stopped with; -1 for an error.
+ * Errors   EINVAL: no heap or no function.
+ * Threads  any; others that use the heap wait.
+ * Since    0.2
+ */
+JSM_API int jsm_heap_visit(jsm_heap *heap, int (*visit)(void *arg, void *block, size_t usable_bytes), void *arg);
+
+/* From now on all that this thread allocates by plain functions (malloc(), new, strdup()...) comes from
+ * a heap, until jsm_heap_pop() brings back what was before.  Up to 64 may be pushed on each other.
+ *
+ * heap     the heap; NULL: the default heap.
+ * Returns  0, or -1.
+ * Errors   EAGAIN: 64 are pushed already.
+ * Threads  any; counts for the calling thread alone.
+ * Since    0.2
+ */
+JSM_API int jsm_heap_push(jsm_heap *heap);
+
+/* Takes back the last jsm_heap_push() of this thread.  In C++, class jsm_heap_scope does both, also when
+ * an exception leaves the scope.
+ *
+ * Returns  the heap that was pushed; NULL if it was the default heap or none was.
+ * Errors   none.
+ * Threads  any; counts for the calling thread alone.
+ * Since    0.2
+ */
+JSM_API jsm_heap *jsm_heap_pop(void);
+
 /* ------------------------------------------------------------------ Statistics */
 
 /* What mallinfo() tells, in bytes where a number is not a count; each saturates at INT_MAX. */
@@ -477,6 +629,23 @@ JSM_API const char *jsm_version(void);
 
 #ifdef __cplusplus
 }
+
+/* What this scope allocates by plain functions comes from a heap; over when the scope is left, by an
+ * exception, too. */
+class jsm_heap_scope {
+public:
+    explicit jsm_heap_scope(jsm_heap *heap) : pushed_(jsm_heap_push(heap) == 0) {}
+    ~jsm_heap_scope()
+    {
+        if (pushed_)
+            (void)jsm_heap_pop();
+    }
+
+private:
+    bool pushed_;
+    jsm_heap_scope(const jsm_heap_scope &);
+    jsm_heap_scope &operator=(const jsm_heap_scope &);
+};
 #endif
 
 #endif
