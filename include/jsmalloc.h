@@ -584,10 +584,30 @@ JSM_API int jsm_stats_print(const char *format, void (*write)(void *arg, const c
  */
 JSM_API int jsm_malloc_trim(size_t pad);
 
+/* Options by number, for jsm_mallopt().  From src/rt/options.tbl, by `make update-header`. */
+#define JSM_M_TRIM_THRESHOLD     (-1)
+#define JSM_M_PREALLOC           (-2)
+#define JSM_M_MMAP_THRESHOLD     (-3)
+#define JSM_M_MMAP_MAX           (-4)
+#define JSM_M_CHECK_ACTION       (-5)
+#define JSM_M_PERTURB            (-6)
+#define JSM_M_ARENA_MAX          (-8)
+#define JSM_M_ARENA_SIZE         0x4a530001
+#define JSM_M_ARENA_BATCH        0x4a530002
+#define JSM_M_ARENA_SHIFT_MAX    0x4a530003
+#define JSM_M_SLAB_MAX           0x4a530004
+#define JSM_M_PURGE_DELAY        0x4a530005
+#define JSM_M_ZERO_SIZE          0x4a530006
+#define JSM_M_THP                0x4a530007
+#define JSM_M_STATS              0x4a530008
+#define JSM_M_STATS_FORMAT       0x4a530009
+/* End of the options by number. */
+
 /* Sets an option by number.
  *
- * number   one of the M_ constants of <malloc.h>, or of the numbers in jsmalloc(7).
- * value    in the unit of the option; -1 for "unlimited" where the option has that.
+ * number   one of the constants above; those below 100 are also called M_... in <malloc.h>.
+ * value    in the unit of the option: bytes, milliseconds, a count; of words the place in their list,
+ *          from 0 on.  -1 for "unlimited" where the option has that.
  * Returns  1, or 0.
  * Errors   EINVAL: no such number, or a value out of range.
  * Threads  any.

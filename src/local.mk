@@ -24,6 +24,17 @@ BUILT_SOURCES += %D%/rt/option_table.inc
 $(libcore_la_OBJECTS): %D%/rt/option_table.inc
 CLEANFILES += %D%/rt/option_table.inc
 
+# The constants in <jsmalloc.h>, anew; t/option-forms.sh compares.
+update-header:
+	$(AWK) -v form=header -f $(srcdir)/tools/genopt.awk $(srcdir)/%D%/rt/options.tbl > options.h.tmp
+	$(AWK) 'NR == FNR { block = block $$0 "\n"; next } \
+	  /^\/\* Options by number/ { printf "%s", block; skipping = 1 } \
+	  !skipping { print } /^\/\* End of the options by number/ { skipping = 0 }' \
+	  options.h.tmp $(srcdir)/include/jsmalloc.h > header.tmp
+	cat header.tmp > $(srcdir)/include/jsmalloc.h
+	rm -f options.h.tmp header.tmp
+.PHONY: update-header
+
 # The library is the core and, unless that is left out, the standard names.
 lib_LTLIBRARIES += libjsmalloc.la
 libjsmalloc_la_SOURCES =

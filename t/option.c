@@ -40,6 +40,16 @@ formats_as(const char *name, const char *want)
     return false;
 }
 
+/* The text of an option, until the next call. */
+static const char *
+text_of(enum jsm_opt opt)
+{
+    static char text[JSM_OPTION_TEXT_BYTES];
+
+    jsm_option_text(opt, text);
+    return text;
+}
+
 static void
 test_defaults(void)
 {
@@ -47,8 +57,8 @@ test_defaults(void)
            jsm_option(JSM_OPT_CHECK_ACTION) == 3 && jsm_option(JSM_OPT_PURGE_DELAY) == 1000 &&
            jsm_option(JSM_OPT_ZERO_SIZE) == 0,
        "options have their defaults before anything is read");
-    is_str(jsm_option_text(JSM_OPT_STATS_FILE), "", "a text is empty");
-    is_str(jsm_option_text(JSM_OPT_PURGE_DELAY), "", "what is no text has none");
+    is_str(text_of(JSM_OPT_STATS_FILE), "", "a text is empty");
+    is_str(text_of(JSM_OPT_PURGE_DELAY), "", "what is no text has none");
 }
 
 static void
@@ -149,12 +159,12 @@ test_text(void)
 {
     static char longest[300];
 
-    ok(set_option("stats_file", "out.%p") && strcmp(jsm_option_text(JSM_OPT_STATS_FILE), "out.%p") == 0 &&
+    ok(set_option("stats_file", "out.%p") && strcmp(text_of(JSM_OPT_STATS_FILE), "out.%p") == 0 &&
            formats_as("stats_file", "out.%p"),
        "a text is taken as it is");
     memset(longest, 'a', sizeof longest - 1);
     ok(!set_option("stats_file", longest) && formats_as("stats_file", "out.%p"), "one that is too long is refused");
-    ok(jsm_option_parse("stats_file", 10, longest, 255) && strlen(jsm_option_text(JSM_OPT_STATS_FILE)) == 255 &&
+    ok(jsm_option_parse("stats_file", 10, longest, 255) && strlen(text_of(JSM_OPT_STATS_FILE)) == 255 &&
            !jsm_option_parse("stats_file", 10, longest, 256),
        "255 bytes are not");
     ok(set_option("stats_file", "") && formats_as("stats_file", ""), "it may be empty again");

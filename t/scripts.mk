@@ -5,6 +5,7 @@ jsm_script_tests = \
 	%D%/size.sh \
 	%D%/headers.sh \
 	%D%/symbols.sh \
+	%D%/option-forms.sh \
 	%D%/install.sh \
 	%D%/static.sh \
 	%D%/cxx.sh \

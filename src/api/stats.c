@@ -385,10 +385,11 @@ expand_path(const char *pattern, struct jsm_text *t)
 __attribute__((destructor)) static void
 print_at_exit(void)
 {
-    const char *pattern = jsm_option_text(JSM_OPT_STATS_FILE);
+    char pattern[JSM_OPTION_TEXT_BYTES];
 
     if (jsm_option(JSM_OPT_STATS) == 0)
         return;
+    jsm_option_text(JSM_OPT_STATS_FILE, pattern);
     if (pattern[0] == '\0') {
         jsm_stats_print("text", NULL, NULL);
         return;

@@ -38,15 +38,26 @@ _Atomic(int64_t) jsm_option_values[JSM_OPT_COUNT] = {
 #include "rt/option_table.inc"
 #undef JSM_OPTION
 
-enum { TEXT_BYTES = 256 };
-static char stats_file[TEXT_BYTES]; /* the one text option */
+/* The value of a text option is the index of its text. */
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) +(type == JSM_TYPE_TEXT)
+enum {
+    TEXTS = 0
+#include "rt/option_table.inc"
+};
+#undef JSM_OPTION
+static char texts[TEXTS][JSM_OPTION_TEXT_BYTES]; /* [lock options] */
 
 struct jsm_lock jsm_options_lock = { .rank = JSM_RANK_OPTIONS };
 
-const char *
-jsm_option_text(enum jsm_opt opt)
+void
+jsm_option_text(enum jsm_opt opt, char text[JSM_OPTION_TEXT_BYTES])
 {
-    return options[opt].type == JSM_TYPE_TEXT ? stats_file : "";
+    text[0] = '\0';
+    if (options[opt].type != JSM_TYPE_TEXT)
+        return;
+    jsm_lock(&jsm_options_lock);
+    strcpy(text, texts[jsm_option(opt)]);
+    jsm_unlock(&jsm_options_lock);
 }
 
 static const struct option *
@@ -172,17 +183,19 @@ parse_choice(const struct option *o, const char *s, size_t len, int64_t *value)
 }
 
 static bool
-set_text(const char *value, size_t len)
+set_text(const struct option *o, const char *value, size_t len)
 {
-    if (len >= TEXT_BYTES)
+    char *text = texts[jsm_option((enum jsm_opt)(o - options))];
+
+    if (len >= JSM_OPTION_TEXT_BYTES)
         return false;
-    memcpy(stats_file, value, len);
-    stats_file[len] = '\0';
+    memcpy(text, value, len);
+    text[len] = '\0';
     return true;
 }
 
-bool
-jsm_option_parse(const char *name, size_t name_len, const char *value, size_t value_len)
+static bool
+parse_locked(const char *name, size_t name_len, const char *value, size_t value_len)
 {
     const struct option *o = find(name, name_len);
     int64_t n = 0;
@@ -190,13 +203,22 @@ jsm_option_parse(const char *name, size_t name_len, const char *value, size_t va
     if (o == NULL)
         return false;
     if (o->type == JSM_TYPE_TEXT)
-        return set_text(value, value_len);
+        return set_text(o, value, value_len);
     bool good = o->type == JSM_TYPE_CHOICE ? parse_choice(o, value, value_len, &n)
                                            : parse_number(o, value, value_len, &n);
     if (!good || !in_range(o, n))
         return false;
     store(o, n);
     return true;
+}
+
+bool
+jsm_option_parse(const char *name, size_t name_len, const char *value, size_t value_len)
+{
+    jsm_lock(&jsm_options_lock);
+    bool good = parse_locked(name, name_len, value, value_len);
+    jsm_unlock(&jsm_options_lock);
+    return good;
 }
 
 bool
@@ -226,7 +248,9 @@ jsm_option_format(const char *name, struct jsm_text *t)
         return false;
     int64_t value = jsm_option((enum jsm_opt)(o - options));
     if (o->type == JSM_TYPE_TEXT) {
-        jsm_text_str(t, stats_file);
+        jsm_lock(&jsm_options_lock);
+        jsm_text_str(t, texts[value]);
+        jsm_unlock(&jsm_options_lock);
     } else if (o->type == JSM_TYPE_CHOICE) {
         const char *word = o->choices;
         for (int64_t i = 0; i < value; i++)
@@ -299,7 +323,7 @@ parse_list(const char *source, const char *s)
         size_t len = strcspn(s, ",");
         const char *equals = memchr(s, '=', len);
         size_t name_len = equals != NULL ? (size_t)(equals - s) : len;
-        if (len > 0 && (equals == NULL || !jsm_option_parse(s, name_len, equals + 1, len - name_len - 1)))
+        if (len > 0 && (equals == NULL || !parse_locked(s, name_len, equals + 1, len - name_len - 1)))
             complain(source, s, len, name_len);
         s += len + (s[len] == ',');
     }

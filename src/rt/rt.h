@@ -84,8 +84,9 @@ jsm_option(enum jsm_opt opt)
     return jsm_load_relaxed(&jsm_option_values[opt]);
 }
 
-/* A text option's value; "" when unset. */
-const char *jsm_option_text(enum jsm_opt opt);
+/* A text option's value, "" when unset, copied as another thread may set it. */
+enum { JSM_OPTION_TEXT_BYTES = 256 };
+void jsm_option_text(enum jsm_opt opt, char text[JSM_OPTION_TEXT_BYTES]);
 
 /* Reads the environment, once; called on slow paths until the environment is there. */
 void jsm_options_init(void);
