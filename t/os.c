@@ -126,6 +126,20 @@ test_move(void)
 }
 
 static void
+test_break(void)
+{
+    uint8_t *before = jsm_os_break(), *p = jsm_os_break_grow(3 * page);
+
+    ok(p == before && (uint8_t *)jsm_os_break() == p + 3 * page && (uint8_t *)sbrk(0) == p + 3 * page,
+       "the program break is moved up, and libc knows it");
+    memset(p, 1, 3 * page);
+    jsm_os_fail_after = 0;
+    ok(jsm_os_break_grow(page) == NULL && jsm_os_break_grow(SIZE_MAX) == NULL && jsm_os_break_grow(PTRDIFF_MAX) == NULL &&
+           (uint8_t *)jsm_os_break() == p + 3 * page,
+       "or it stays where it is");
+}
+
+static void
 test_errno(void)
 {
     unsigned changed = 0;
@@ -305,7 +319,7 @@ test_panic(void)
 int
 main(void)
 {
-    plan(1 + 7 + 1 + 5 + 3 + 1 + 3 + 2 + 8 + 4 + 2);
+    plan(1 + 7 + 1 + 5 + 3 + 2 + 1 + 3 + 2 + 8 + 4 + 2);
     end_if_stuck();
     page = jsm_os_page_bytes();
     test_page();
@@ -313,6 +327,7 @@ main(void)
     test_slack();
     test_map();
     test_move();
+    test_break();
     test_errno();
     test_injection();
     test_limit();

@@ -206,6 +206,26 @@ jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes)
     return done;
 }
 
+/* Here the functions of libc, not the system call: libc remembers where the break is, and whoever calls sbrk()
+ * next would go by that. */
+void *
+jsm_os_break(void)
+{
+    return sbrk(0);
+}
+
+void *
+jsm_os_break_grow(size_t bytes)
+{
+    if (injected_failure() || bytes > PTRDIFF_MAX)
+        return NULL;
+
+    int saved_errno = errno;
+    void *p = sbrk((intptr_t)bytes);
+    errno = saved_errno;
+    return p == (void *)-1 ? NULL : p;
+}
+
 size_t
 jsm_os_address_limit_bytes(void)
 {

@@ -46,6 +46,11 @@ bool jsm_os_resize(void *addr, size_t old_bytes, size_t new_bytes);
 /* Moves such a mapping to `to`, reserved for it, and makes it `new_bytes` long; whether it did. */
 bool jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes);
 
+/* The program break; and moves it up: where it was, or NULL.  There is one for all of the process: who
+ * allocates from it holds jsm_break_lock, and expects that it was moved by others meanwhile. */
+void *jsm_os_break(void);
+void *jsm_os_break_grow(size_t bytes);
+
 /* Limit of address space of the process in bytes; SIZE_MAX if there is none. */
 size_t jsm_os_address_limit_bytes(void);
 
@@ -53,7 +58,7 @@ size_t jsm_os_address_limit_bytes(void);
 void jsm_os_huge_pages(void *addr, size_t bytes, bool wanted);
 
 /* Fault injection for tests.  When `jsm_os_fail_after` is n >= 0, the n-th call from now that
- * maps, commits or remaps fails with ENOMEM; with `jsm_os_fail_sticky` so do all after it. */
+ * maps, commits, remaps or moves the break fails with ENOMEM; with `jsm_os_fail_sticky` so do all after it. */
 extern volatile int jsm_os_fail_after;
 extern volatile bool jsm_os_fail_sticky;
 

@@ -14,6 +14,18 @@ enum { SPINS = 60 };
 
 static _Thread_local uint32_t held_ranks; /* bit set, kept at debug level 2 and above only */
 
+struct jsm_lock jsm_break_lock = { .rank = JSM_RANK_BREAK };
+
+/* Whether a lock may be taken now.  fork() takes those of all shards; and that of the os_ allocator, under which
+ * nothing but the break's is taken else, before or after the others: as its handler was registered. */
+static bool
+rank_is_free(uint32_t rank)
+{
+    uint32_t held = rank < JSM_RANK_OSMEM ? held_ranks & ~(1u << JSM_RANK_OSMEM) : held_ranks;
+
+    return held < (1u << rank) || (rank == JSM_RANK_SHARD && held < (2u << rank));
+}
+
 JSM_NOINLINE static void
 lock_slow(struct jsm_lock *lock)
 {
@@ -37,8 +49,7 @@ jsm_lock(struct jsm_lock *lock)
     uint32_t open = 0;
 
     if (JSM_DEBUG >= 2)
-        jsm_assert_inv(held_ranks < (1u << lock->rank) || (lock->rank == JSM_RANK_SHARD && /* fork() takes all */
-                                                           held_ranks < (2u << lock->rank)));
+        jsm_assert_inv(rank_is_free(lock->rank));
     /* ORDER K1: acquire, with K2. */
     if (jsm_unlikely(!jsm_cas_strong_acquire(&lock->word, &open, 1)))
         lock_slow(lock);

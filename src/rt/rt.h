@@ -45,7 +45,9 @@ enum jsm_rank {
     JSM_RANK_SHARD,       /* a shard of the page heap */
     JSM_RANK_ARENA,       /* list of arenas */
     JSM_RANK_META,        /* metadata */
-    JSM_RANK_PAGEMAP      /* windows of the pagemap */
+    JSM_RANK_PAGEMAP,     /* windows of the pagemap */
+    JSM_RANK_OSMEM,       /* all of the os_ allocator */
+    JSM_RANK_BREAK        /* the program break; fork() need not take it, see jsm_break_lock */
 };
 
 /* A lock in zeroed memory, but for its rank, is open. */
@@ -58,6 +60,10 @@ void jsm_lock(struct jsm_lock *lock);
 void jsm_unlock(struct jsm_lock *lock);
 /* In the child of fork(): the lock is open whoever held it. */
 void jsm_lock_reset(struct jsm_lock *lock);
+
+/* Held by whoever moves the program break, as sbrk() knows no threads.  It is taken under another lock that
+ * fork() takes, and so is open in the child. */
+extern struct jsm_lock jsm_break_lock;
 
 /* ---- Options ---- */
 
