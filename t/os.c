@@ -134,8 +134,8 @@ test_break(void)
        "the program break is moved up, and libc knows it");
     memset(p, 1, 3 * page);
     jsm_os_fail_after = 0;
-    ok(jsm_os_break_grow(page) == NULL && jsm_os_break_grow(SIZE_MAX) == NULL && jsm_os_break_grow(PTRDIFF_MAX) == NULL &&
-           (uint8_t *)jsm_os_break() == p + 3 * page,
+    ok(jsm_os_break_grow(page) == NULL && jsm_os_break_grow(SIZE_MAX) == NULL &&
+           jsm_os_break_grow(PTRDIFF_MAX) == NULL && (uint8_t *)jsm_os_break() == p + 3 * page,
        "or it stays where it is");
 }
 
