@@ -40,6 +40,14 @@ try() {
     fi
 }
 
+if [ -n "$JSM_LIB" ] && [ "$JSM_CROSS" = no ]; then
+    # shellcheck disable=SC2016
+    is "$("$dest$bindir/jsmalloc" run sh -c 'echo "$LD_PRELOAD"')" "$dest$libdir/libjsmalloc.so.1" \
+        "the command that is installed finds the library that is"
+else
+    skip "the command that is installed finds the library that is" "no shared library for this machine"
+fi
+
 if [ -z "$PKG_CONFIG" ] || [ -z "$JSM_LIB" ]; then
     skip "programs built through pkg-config" "no pkg-config, or no shared library that replaces malloc"
 else

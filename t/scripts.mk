@@ -9,6 +9,8 @@ jsm_script_tests = \
 	%D%/install.sh \
 	%D%/static.sh \
 	%D%/cxx.sh \
+	%D%/command.sh \
+	%D%/completion.sh \
 	%D%/preload.sh
 dist_check_SCRIPTS += $(jsm_script_tests)
 TESTS += $(jsm_script_tests)

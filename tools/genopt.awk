@@ -6,6 +6,7 @@
 #   text     name, default, range and meaning of each, in columns
 #   mdoc     items of a list `.Bl -tag`, an option each
 #   presets  the same, a preset each
+#   words    name, type and the words that it takes, a line each; for the command and its completion
 # POSIX awk.
 # SPDX-License-Identifier: MIT
 
@@ -168,6 +169,18 @@ function print_text(    i, o, format) {
     }
 }
 
+# ---- form=words ----
+
+function print_words(    i, o, words) {
+    for (i = 1; i <= n_options; i++) {
+        o = option[i]
+        words = choices[o]
+        if (has(field[o, "range"], "auto")) words = words (words == "" ? "" : " ") "auto"
+        if (has(field[o, "range"], "unlimited")) words = words (words == "" ? "" : " ") "unlimited"
+        print o, kind[o] (words == "" ? "" : " ") words
+    }
+}
+
 # ---- form=mdoc, form=presets ----
 
 function print_mdoc(    i, o, argument) {
@@ -225,5 +238,6 @@ END {
     else if (form == "text") print_text()
     else if (form == "mdoc") print_mdoc()
     else if (form == "presets") print_presets()
+    else if (form == "words") print_words()
     else die("no such form: " form)
 }
