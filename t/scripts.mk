@@ -6,6 +6,8 @@ jsm_script_tests = \
 	%D%/headers.sh \
 	%D%/symbols.sh \
 	%D%/option-forms.sh \
+	%D%/man.sh \
+	%D%/man-examples.sh \
 	%D%/install.sh \
 	%D%/static.sh \
 	%D%/cxx.sh \
@@ -14,4 +16,4 @@ jsm_script_tests = \
 	%D%/preload.sh
 dist_check_SCRIPTS += $(jsm_script_tests)
 TESTS += $(jsm_script_tests)
-EXTRA_DIST += %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c
+EXTRA_DIST += %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/man-example.awk

@@ -1,6 +1,6 @@
 # tools/declared.awk - the names that a public header declares, from the preprocessor's output.
-#   cc -E include/jsmalloc.h | awk -v folder=include/ -f declared.awk
-# One name a line.  What comes from headers outside `folder` is not looked at, nor are types
+#   cc -E include/jsmalloc.h | awk -v folder=include/ [-v form=prototypes] -f declared.awk
+# One name a line, or the prototype of one function, without attributes.  What comes from headers outside `folder` is not looked at, nor are types
 # and inline functions.
 # SPDX-License-Identifier: MIT
 
@@ -21,13 +21,19 @@ function without_attributes(text,    head, depth, i, c) {
     return text
 }
 
+function prototype(text) {
+    gsub(/[ \t]+/, " ", text)
+    gsub(/^ | $/, "", text)
+    return text
+}
+
 function emit(text,    name) {
     text = without_attributes(text)
     if (text ~ /(^|[^A-Za-z0-9_])(typedef|static)[^A-Za-z0-9_]/) return
     if (match(text, /[A-Za-z_][A-Za-z0-9_]*[ ]*\(/)) {
         name = substr(text, RSTART, RLENGTH - 1)
         sub(/ +$/, "", name)
-        print name
+        print form == "prototypes" ? prototype(text) : name
     } else if (text ~ /^[ ]*extern[ ]/) {
         sub(/\[.*$/, "", text)
         sub(/ +$/, "", text)

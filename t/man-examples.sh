@@ -1,0 +1,85 @@
+# t/man-examples.sh - the programs of the manual's EXAMPLES compile without a warning, succeed, and print what the
+# manual says.
+# SPDX-License-Identifier: MIT
+. "$top_srcdir/t/tap.sh"
+need_own_programs
+scratch
+
+# build SOURCE PROGRAM: as a reader of the manual would, but with the library of the build tree.
+# CC and LIBTOOL are commands with arguments.
+# shellcheck disable=SC2086
+build() {
+    $LIBTOOL --quiet --tag=CC --mode=link $CC -std=c11 -Wall -Wextra -Wpedantic -Werror $JSM_SANITIZER \
+        -I"$top_builddir/include" -I"$top_srcdir/include" -o "$2" -no-install "$1" "$top_builddir/libjsmalloc.la"
+}
+
+# try WHAT PREFIX: builds and runs PREFIX.c, and compares with PREFIX.out, if there is one.
+try() {
+    if ! problem=$(build "$2.c" "$2" 2>&1); then
+        fail "$1 compiles"
+        diag "$problem"
+        return
+    fi
+    run "$2" > "$2.got" 2> "$2.err"
+    is "$? $(cat "$2.err" | grep '^jsmalloc: ')" "0 " "$1 compiles and succeeds"
+    [ ! -e "$2.out" ] || is "$(cat "$2.got")" "$(cat "$2.out")" "$1 prints what the manual says"
+}
+
+for page in "$top_srcdir"/man/*.3 "$top_srcdir"/man/*.7; do
+    name=${page##*/}
+    count=$($AWK -v to="$scratch/$name-" -f "$top_srcdir/t/man-example.awk" "$page")
+    n=0
+    while [ "$n" -lt "$count" ]; do
+        n=$((n + 1))
+        try "$name, program $n," "$scratch/$name-$n"
+    done
+done
+
+# ---- The recipes of jsmalloc(7): lines name=value, alone or with commas between ----
+cat > "$scratch/any.c" << 'END'
+#include <jsmalloc.h>
+int
+main(void)
+{
+    jsm_free(jsm_malloc(1));
+    return 0;
+}
+END
+recipes() {
+    sed -n 's/^\(\.Dl \)\{0,1\}\([a-z_]*=[^ ]*\)$/\2/p' "$top_srcdir/man/jsmalloc.7"
+}
+complaints() {
+    while read -r recipe; do
+        JSMALLOC_OPTIONS=$recipe run "$scratch/any" 2>&1
+    done
+}
+if build "$scratch/any.c" "$scratch/any"; then
+    is "$(recipes | complaints)" "" "the library takes the $(recipes | wc -l) recipes of jsmalloc.7"
+    is "$(echo no_option=1 | complaints | grep -c 'no_option')" 1 "what it does not take is told"
+else
+    fail "the library takes the recipes of jsmalloc.7"
+fi
+
+# ---- The check itself ----
+cat > "$scratch/bad.3" << 'END'
+.Sh EXAMPLES
+.Bd -literal
+#include <stdio.h>
+int
+main(void)
+{
+    printf("a \en");
+    return 3;
+}
+.Ed
+.Pp
+It prints:
+.Bd -literal
+a b
+.Ed
+END
+is "$($AWK -v to="$scratch/bad-" -f "$top_srcdir/t/man-example.awk" "$scratch/bad.3")" 1 "a program is found in a page"
+is "$(cat "$scratch/bad-1.c")" "$(printf '%s\n' '#include <stdio.h>' int 'main(void)' '{' '    printf("a \n");' '    return 3;' '}')" \
+    "and taken out of it as the reader sees it"
+is "$(cat "$scratch/bad-1.out")" "a b" "so is what it shall print"
+tap_done

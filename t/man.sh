@@ -1,0 +1,104 @@
+# t/man.sh - the manual: mandoc finds nothing wrong, each function and option is in it as the header and the table
+# have it, and `man` finds each page by each of its names.
+# SPDX-License-Identifier: MIT
+. "$top_srcdir/t/tap.sh"
+scratch
+
+pages=$(ls "$top_srcdir"/man/*.[1-9] "$top_builddir"/man/*.[1-9] | sort -u)
+groups=$(ls "$top_srcdir"/man/*.3 | grep -v '/jsmalloc\.3$')
+functions=$(sed -e '1,/^global:/d' -e '/^local:/,$d' "$top_srcdir/src/jsmalloc.map" | tr -cs 'a-z0-9_' '\n' | sed '/^$/d' | sort)
+
+# Lists are of words without blanks.
+# shellcheck disable=SC2086
+{
+names() {
+    for page in $pages; do basename "$page" | sed 's/\.\([1-9]\)$/ \1/'; done
+    $AWK -f "$top_srcdir/tools/man-names.awk" $groups | sed 's/.* \(.*\)/\1 3/'
+}
+prototypes() {
+    $AWK -v form=prototypes -f "$top_srcdir/tools/man-names.awk" "$@" | sort
+}
+declared() {
+    for header in $(find "$top_srcdir/include" -name '*.h'); do
+        $CC -E -I"$top_builddir/include" -I"$top_srcdir/include" "$header" |
+            $AWK -v folder="${header%/*}/" -v form=prototypes -f "$top_srcdir/tools/declared.awk"
+    done | sort -u
+}
+
+# ---- Each page ----
+# What mandoc cannot find, it looks for on this machine.
+lint() {
+    "$MANDOC" -T lint -W style "$1" 2> /dev/null | grep -v 'STYLE: referenced manual not found: '
+}
+# What man-db's users see: warnings of groff.
+render() {
+    MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$1" 2>&1 > /dev/null
+}
+for page in $pages; do
+    if [ -n "$MANDOC" ]; then
+        is "$(lint "$page")" "" "${page##*/}: mandoc finds nothing wrong"
+    else
+        skip "${page##*/}: mandoc finds nothing wrong" "no mandoc"
+    fi
+    if man --version > /dev/null 2>&1 && command -v groff > /dev/null; then
+        is "$(render "$page")" "" "${page##*/}: groff warns of nothing"
+    else
+        skip "${page##*/}: groff warns of nothing" "no man-db with groff"
+    fi
+done
+if [ -n "$MANDOC" ]; then
+    sed '/^\.Ed/d' "$top_srcdir/man/jsm_malloc.3" > "$scratch/bad.3"
+    check "a page with a fault is refused" test -n "$(lint "$scratch/bad.3")"
+fi
+
+names | sort > "$scratch/names"
+is "$(uniq -d "$scratch/names")" "" "no name has two pages"
+is "$(sed -n 's/^\.\(It \)\{0,1\}Xr \([^ ]*\) \([1-9]\).*/\2 \3/p' $pages | grep -E '^(jsm|os_)' | sort -u |
+    comm -23 - "$scratch/names")" "" "all references to pages of ours lead to one"
+
+# ---- Functions ----
+prototypes $groups > "$scratch/groups"
+prototypes "$top_srcdir/man/jsmalloc.3" > "$scratch/overview"
+declared > "$scratch/declared"
+is "$(for f in $functions; do grep -q -x "$f 3" "$scratch/names" || echo "$f"; done)" "" "each function has a page or a link to one"
+is "$(for f in $functions; do grep -q "[ *]$f(" "$scratch/groups" || echo "$f"; done)" "" "each is in a SYNOPSIS"
+is "$(comm -23 "$scratch/groups" "$scratch/declared")" "" "as the header declares it"
+is "$(cat "$scratch/overview")" "$(cat "$scratch/groups")" "jsmalloc(3) has the same ones"
+
+# ---- Options ----
+conf=$top_builddir/man/jsmalloc.conf.5
+options=$(sed -n 's/^option  *//p' "$top_srcdir/src/rt/options.tbl")
+is "$(for o in $options; do grep -q "^\.It Cm $o Ns = " "$conf" || echo "$o"; done)" "" "each option is in jsmalloc.conf(5)"
+is "$(sed -n 's/^\.\(.* \)\{0,1\}Cm \([a-z]*_[a-z_]*\).*/\2/p' $pages | sort -u | grep -v -x -F "$options")" "" \
+    "no page has options that there are not"
+}
+
+# ---- As installed ----
+if [ -n "$JSM_SANITIZER" ] || ! command -v man > /dev/null; then
+    skip "man finds the pages" "no man, or a sanitizer's build"
+    tap_done
+fi
+dest=$scratch/dest
+installed_paths
+install_tree "$dest"
+MANPATH=$dest$mandir
+export MANPATH
+
+# not_found: the pages that `man` does not find below $dest, or that have nothing in them.
+not_found() {
+    while read -r name section; do
+        file=$(man -w "$section" "$name" 2> /dev/null)
+        case $file in
+            "$dest$mandir/man$section"/*) [ -s "$file" ] || echo "$name($section): $file" ;;
+            *) echo "$name($section): $file" ;;
+        esac
+    done
+}
+is "$(not_found < "$scratch/names")" "" "man finds each page by each of its names"
+is "$(man -w 3 jsm_no_such_function 2> /dev/null)" "" "and no others"
+if man 3 jsm_calloc 2> /dev/null | grep -q 'jsm_recallocarray'; then
+    pass "a link shows the page"
+else
+    fail "a link shows the page"
+fi
+tap_done
