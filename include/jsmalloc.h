@@ -601,6 +601,8 @@ JSM_API int jsm_malloc_trim(size_t pad);
 #define JSM_M_THP                0x4a530007
 #define JSM_M_STATS              0x4a530008
 #define JSM_M_STATS_FORMAT       0x4a530009
+#define JSM_M_SOURCE             0x4a53000a
+#define JSM_M_MEMORY_LIMIT       0x4a53000b
 /* End of the options by number. */
 
 /* Sets an option by number.

@@ -3,8 +3,9 @@
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
 	%D%/base/base.h %D%/base/assert.h %D%/base/atomic.h %D%/base/bits.h %D%/base/list.h \
-	%D%/os/os.h %D%/os/mem.c %D%/os/misc.c \
-	%D%/rt/rt.h %D%/rt/lock.c %D%/rt/option.c %D%/rt/text.c \
+	%D%/os/os.h %D%/os/group.c %D%/os/mem.c %D%/os/misc.c \
+	%D%/rt/rt.h %D%/rt/lock.c %D%/rt/option.h %D%/rt/option.c %D%/rt/option_report.c \
+	%D%/rt/option_source.c %D%/rt/text.c \
 	%D%/addr/addr.h %D%/addr/pagemap.c \
 	%D%/arena/arena.h %D%/arena/arena.c %D%/arena/meta.c \
 	%D%/span/span.h %D%/span/check.c %D%/span/huge.c %D%/span/purge.c %D%/span/span.c \

@@ -11,7 +11,9 @@ SH_LOG_COMPILER = $(SHELL)
 # Tests see nothing of the developer's own settings, and absolute paths.  JSM_LIB is the shared
 # library that replaces malloc, and empty when there is none or it has only the jsm_ names.
 AM_TESTS_ENVIRONMENT = \
-	unset LD_PRELOAD JSMALLOC_OPTIONS GLIBC_TUNABLES MALLOC_ARENA_MAX MALLOC_CHECK_ MALLOC_PERTURB_; \
+	unset LD_PRELOAD JSMALLOC_OPTIONS GLIBC_TUNABLES MALLOC_ARENA_MAX MALLOC_TRIM_THRESHOLD_ MALLOC_MMAP_THRESHOLD_ \
+	  MALLOC_MMAP_MAX_ MALLOC_TOP_PAD_ MALLOC_CHECK_ MALLOC_PERTURB_; \
+	JSMALLOC_CONF=; export JSMALLOC_CONF; \
 	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
 	AWK='$(AWK)'; NM='$(NM)'; CC='$(CC)'; CXX='$(CXX)'; LIBTOOL='$(LIBTOOL)'; \
 	MANDOC='$(MANDOC)'; PKG_CONFIG='$(PKG_CONFIG)'; MAKE='$(MAKE)'; \

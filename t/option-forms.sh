@@ -29,7 +29,7 @@ is "$(grep -c '^#define JSM_M_' "$scratch/block")" "$(grep '^number' "$table" | 
 if [ -n "$MANDOC" ]; then
     {
         printf '.Dd January 1, 2026\n.Dt X 7\n.Os\n.Sh NAME\n.Nm x\n.Nd y\n.Sh OPTIONS\n'
-        for list in mdoc; do
+        for list in mdoc presets; do
             printf '.Bl -tag -width Ds\n'
             form "$list"
             printf '.El\n'

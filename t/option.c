@@ -275,7 +275,7 @@ test_environment(void)
     ok(ended_well(&child), "what is wrong is ignored, the rest holds");
     is_uint(lines_of(child.text), 6, "and told, in one line each");
     ok(strstr(child.text, "jsmalloc: JSMALLOC_OPTIONS: ") == child.text, "that says where it comes from");
-    ok(strstr(child.text, "perturb=1000: bad value") != NULL, "what was wrong with a value");
+    ok(strstr(child.text, "perturb=1000: bad value, 0 to 255; ignored\n") != NULL, "what was wrong with a value");
     ok(strstr(child.text, "purge_dellay=3: no such option, nearest is purge_delay;") != NULL &&
            strstr(child.text, "stats_fil=x: no such option, nearest is stats_file;") != NULL,
        "which name may have been meant");

@@ -19,6 +19,8 @@ jsm_unit_tests = \
 	%D%/pagemap.t \
 	%D%/class.t \
 	%D%/option.t \
+	%D%/option-fuzz.t \
+	%D%/option-source.t \
 	%D%/text.t \
 	%D%/base.t
 check_PROGRAMS += $(jsm_unit_tests)
@@ -40,5 +42,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_pagemap_t_SOURCES = %D%/pagemap.c $(jsm_unit_headers)
 %C%_class_t_SOURCES = %D%/class.c $(jsm_unit_headers)
 %C%_option_t_SOURCES = %D%/option.c $(jsm_unit_headers)
+%C%_option_fuzz_t_SOURCES = %D%/option-fuzz.c $(jsm_unit_headers)
+%C%_option_source_t_SOURCES = %D%/option-source.c $(jsm_unit_headers)
 %C%_text_t_SOURCES = %D%/text.c $(jsm_unit_headers)
 %C%_base_t_SOURCES = %D%/base.c $(jsm_unit_headers)

@@ -18,9 +18,20 @@ apply(bool changed)
         errno = EINVAL;
         return 0;
     }
-    if (th != NULL && th->front.slow != (jsm_option(JSM_OPT_PERTURB) != 0))
+    if (th != NULL && th->front.slow != (jsm_option(JSM_OPT_PERTURB) != 0)) {
         jsm_theap_set_slow(th, !th->front.slow);
+        jsm_theaps_ask_to_trim(); /* other threads follow when they need a slab */
+    }
     return 1;
+}
+
+/* Programs that take no memory before main() have their options confirmed, too; and those in which
+ * the loader took some before there was an environment have them at all. */
+__attribute__((constructor)) static void
+set_up(void)
+{
+    jsm_options_init();
+    (void)apply(true);
 }
 
 int
@@ -37,6 +48,34 @@ jsm_option_set(const char *name, const char *value)
     return apply(name != NULL && value != NULL && jsm_option_parse(name, strlen(name), value, strlen(value)));
 }
 
+static size_t
+shard_count(void)
+{
+    return jsm_shard_count();
+}
+
+/* What `auto` comes to now. */
+static void
+format_automatic(const char *name, struct jsm_text *t)
+{
+    static const struct {
+        char name[16];
+        size_t (*value)(void);
+    } automatic[] = { { "trim_threshold", jsm_purge_limit_bytes }, { "memory_limit", jsm_memory_limit_bytes },
+                      { "arena_max", shard_count }, { "arena_size", jsm_arena_first_bytes } };
+
+    for (size_t i = 0; i < sizeof automatic / sizeof automatic[0]; i++) {
+        if (strcmp(name, automatic[i].name) != 0)
+            continue;
+        size_t value = automatic[i].value();
+        t->len = 0;
+        if (value == SIZE_MAX)
+            jsm_text_str(t, "unlimited");
+        else
+            jsm_text_dec(t, value);
+    }
+}
+
 int
 jsm_option_get(const char *name, char *text, size_t size)
 {
@@ -49,10 +88,8 @@ jsm_option_get(const char *name, char *text, size_t size)
         errno = EINVAL;
         return 0;
     }
-    if (strcmp(name, "trim_threshold") == 0 && jsm_option(JSM_OPT_TRIM_THRESHOLD) == JSM_OPT_AUTO) {
-        jsm_text_init(&t, buffer, sizeof buffer);
-        jsm_text_dec(&t, jsm_purge_limit_bytes());
-    }
+    if (strcmp(buffer, "auto") == 0)
+        format_automatic(name, &t);
     if (t.len >= size) {
         errno = ERANGE;
         return 0;
@@ -69,7 +106,6 @@ jsm_malloc_trim(size_t pad)
 
     bytes += jsm_heap_trim_shared(&jsm_heap_default);
     jsm_threads_trim();
-    jsm_theaps_ask_to_trim();
     bytes += jsm_purge_all(pad);
     return bytes > 0;
 }

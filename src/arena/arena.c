@@ -47,12 +47,19 @@ jsm_arena_reserved_bytes(void)
     return jsm_load_relaxed(&reserved_bytes);
 }
 
+size_t
+jsm_arena_first_bytes(void)
+{
+    int64_t option = jsm_option(JSM_OPT_ARENA_SIZE);
+
+    return option != JSM_OPT_AUTO ? (size_t)option : sizeof(void *) == 8 ? 64 * JSM_MIB : 4 * JSM_MIB;
+}
+
 /* The growth rule: arena number i reserves arena_size << min(i / arena_batch, arena_shift_max). */
 static size_t
 growth_bytes(unsigned i)
 {
-    int64_t first = jsm_option(JSM_OPT_ARENA_SIZE);
-    size_t bytes = first != JSM_OPT_AUTO ? (size_t)first : sizeof(void *) == 8 ? 64 * JSM_MIB : 4 * JSM_MIB;
+    size_t bytes = jsm_arena_first_bytes();
     unsigned shift = i / (unsigned)jsm_option(JSM_OPT_ARENA_BATCH);
 
     shift = jsm_min(shift, (unsigned)jsm_option(JSM_OPT_ARENA_SHIFT_MAX));
@@ -74,6 +81,19 @@ crosses_window(const uint8_t *p, size_t bytes)
     return first >> JSM_WINDOW_SHIFT != last >> JSM_WINDOW_SHIFT;
 }
 
+/* From the program break: already committed, which does no harm.  NULL if it cannot be moved so far. */
+static uint8_t *
+reserve_by_break(size_t bytes, size_t align)
+{
+    jsm_lock(&jsm_break_lock);
+    uintptr_t now = (uintptr_t)jsm_os_break(), want = jsm_round_up(now, align);
+    if (crosses_window((uint8_t *)want, bytes)) /* A4; what lies before the boundary is lost */
+        want = jsm_round_up(want, (uintptr_t)jsm_pow2_ceil(bytes));
+    uintptr_t old = (uintptr_t)jsm_os_break_grow(want - now + bytes);
+    jsm_unlock(&jsm_break_lock);
+    return old == now ? (uint8_t *)want : NULL; /* else refused, or somebody without the lock came between */
+}
+
 /* Reserves `*bytes` or, if that is refused, half of it and so on down to `min_bytes`. */
 static uint8_t *
 reserve(size_t *bytes, size_t min_bytes)
@@ -81,7 +101,10 @@ reserve(size_t *bytes, size_t min_bytes)
     for (;; *bytes = jsm_max(*bytes / 2, min_bytes)) {
         /* Huge pages need their own alignment; small arenas will hardly hold one. */
         size_t align = *bytes >= 16 * JSM_MIB ? 2 * JSM_MIB : JSM_SLICE_BYTES;
-        uint8_t *p = jsm_os_reserve(*bytes, align);
+        bool by_break = jsm_option(JSM_OPT_SOURCE) == 1;
+        uint8_t *p = by_break ? reserve_by_break(*bytes, align) : NULL;
+        if (p == NULL)
+            p = jsm_os_reserve(*bytes, align);
         if (p != NULL && crosses_window(p, *bytes)) { /* A4 */
             jsm_os_unmap(p, *bytes);
             p = jsm_os_reserve(*bytes, jsm_pow2_ceil(*bytes));

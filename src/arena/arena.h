@@ -3,7 +3,8 @@
  * An arena is a stretch of reserved addresses that is never unmapped.  Its slices are handed
  * out from the bottom by moving the frontier; slices below the frontier belong to the page
  * heap for ever.  Invariants:
- *   A1  frontier <= committed <= n_slices; what is not committed cannot be accessed
+ *   A1  frontier <= committed <= n_slices; what is not committed cannot be accessed, unless it came
+ *       from the program break
  *   A2  a slice at or above the frontier has never been touched and is not dirty
  *   A3  dirty(i) is clear only if slice i reads as zero and takes no memory, while it is free
  *   A4  an arena does not cross a boundary of the pagemap's windows
@@ -36,6 +37,9 @@ struct jsm_arena {
 /* Reserves an arena of at least `min_slices` for `shard`, whose arenas so far begin at `next`.
  * NULL if there are no addresses or no metadata. */
 struct jsm_arena *jsm_arena_new(size_t min_slices, unsigned shard, struct jsm_arena *next);
+
+/* Option arena_size. */
+size_t jsm_arena_first_bytes(void);
 
 /* Arenas so far, and one of them. */
 unsigned jsm_arena_count(void);

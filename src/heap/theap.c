@@ -369,6 +369,8 @@ trim_if_asked(struct jsm_theap *th)
 
     if (jsm_unlikely(th->trims_done != asked)) {
         th->trims_done = asked;
+        if (th->front.slow != (jsm_option(JSM_OPT_PERTURB) != 0))
+            jsm_theap_set_slow(th, !th->front.slow);
         jsm_theap_trim(th, true);
     }
 }

@@ -120,25 +120,56 @@ jsm_os_write(const char *text, size_t len)
 }
 
 const char *
+jsm_os_program_path(void)
+{
+    const char *path = (const char *)getauxval(AT_EXECFN);
+
+    return path != NULL ? path : "";
+}
+
+const char *
 jsm_os_getenv(const char *name)
 {
     return secure_getenv(name);
 }
 
+int
+jsm_os_open_read(const char *path)
+{
+    int saved_errno = errno;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+
+    if (fd < 0)
+        fd = -errno;
+    errno = saved_errno;
+    return fd;
+}
+
+ptrdiff_t
+jsm_os_read(int fd, char *buffer, size_t size)
+{
+    int saved_errno = errno;
+    ptrdiff_t len;
+
+    do
+        len = (ptrdiff_t)syscall(SYS_read, fd, buffer, size);
+    while (len < 0 && errno == EINTR);
+    errno = saved_errno;
+    return len;
+}
+
 ptrdiff_t
 jsm_os_read_file(const char *path, char *text, size_t size)
 {
-    int saved_errno = errno;
     ptrdiff_t len = -1;
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    int fd = jsm_os_open_read(path);
 
     if (fd >= 0) {
-        len = (ptrdiff_t)syscall(SYS_read, fd, text, size - 1);
-        (void)close(fd);
+        len = jsm_os_read(fd, text, size - 1);
+        jsm_os_close(fd);
         if (len >= 0)
             text[len] = '\0';
     }
-    errno = saved_errno;
     return len;
 }
 

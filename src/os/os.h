@@ -76,6 +76,10 @@ uint64_t jsm_os_entropy(void);
 /* Resident set of the process in bytes, 0 if unknown (no /proc). */
 size_t jsm_os_resident_bytes(void);
 
+/* What the process's control group may use of memory: the least limit of it and those around it, of
+ * version 2 or 1, as `file` (/proc/self/cgroup) names it, below `root` (/sys/fs/cgroup).  SIZE_MAX if there is none. */
+size_t jsm_os_group_limit_bytes(const char *file, const char *root);
+
 /* ---- Threads ---- */
 
 /* Identity of the calling thread: not 0, and different from that of all live threads. */
@@ -120,11 +124,19 @@ void jsm_os_futex_wake(_Atomic(uint32_t) *word);
 /* Writes `len` bytes to standard error; a short or failed write is ignored, errno kept. */
 void jsm_os_write(const char *text, size_t len);
 
+/* The path by which the program was started; "" if unknown. */
+const char *jsm_os_program_path(void);
+
 /* Value of an environment variable, NULL if unset or in a set-user-ID program. */
 const char *jsm_os_getenv(const char *name);
 
 /* Reads at most `size - 1` bytes of a small file as a string; length, or -1. */
 ptrdiff_t jsm_os_read_file(const char *path, char *text, size_t size);
+
+/* Opens a file for reading, without waiting for anybody; descriptor, or minus an errno value.
+ * And reads from one: bytes, 0 at its end, -1. */
+int jsm_os_open_read(const char *path);
+ptrdiff_t jsm_os_read(int fd, char *buffer, size_t size);
 
 /* Opens a file for appending, creates it; descriptor, or -1.  And writes to one. */
 int jsm_os_open_append(const char *path);

@@ -1,33 +1,26 @@
-/* rt/option.c - the options: parsing, setting, printing.  Takes no memory.
+/* rt/option.c - the options: their values, parsing and printing of one.  Takes no memory.
  *
  * What an option is called, may be and starts as stands in options.tbl alone.
  * SPDX-License-Identifier: MIT
  */
 #include <config.h>
 
-#include "rt/rt.h"
+#include "rt/option.h"
 
 #include <string.h>
-#include <unistd.h>
-
-struct option {
-    const char *name;
-    enum jsm_opt_type type;
-    int number; /* of mallopt(); 0: none */
-    int64_t min, max;         /* of numbers; the special values are valid beside them */
-    bool automatic, unlimited;
-    const char *choices; /* words with blanks between */
-};
 
 #define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) \
     { name, type, number, min, max, automatic, unlimited, choices },
-static const struct option options[JSM_OPT_COUNT] = {
+const struct option jsm_options[JSM_OPT_COUNT] = {
 #include "rt/option_table.inc"
 };
 #undef JSM_OPTION
 
 #define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) [JSM_OPT_##id] = def,
 _Atomic(int64_t) jsm_option_values[JSM_OPT_COUNT] = {
+#include "rt/option_table.inc"
+};
+static const int64_t defaults[JSM_OPT_COUNT] = {
 #include "rt/option_table.inc"
 };
 #undef JSM_OPTION
@@ -47,33 +40,70 @@ enum {
 #undef JSM_OPTION
 static char texts[TEXTS][JSM_OPTION_TEXT_BYTES]; /* [lock options] */
 
+/* What the choices of option preset set. */
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices)
+#define JSM_PRESET(list) list,
+static const char *const presets[] = {
+#include "rt/option_table.inc"
+};
+#undef JSM_PRESET
+#undef JSM_OPTION
+
+uint32_t jsm_option_origins[JSM_OPT_COUNT];
+
 struct jsm_lock jsm_options_lock = { .rank = JSM_RANK_OPTIONS };
 
 void
 jsm_option_text(enum jsm_opt opt, char text[JSM_OPTION_TEXT_BYTES])
 {
     text[0] = '\0';
-    if (options[opt].type != JSM_TYPE_TEXT)
+    if (jsm_options[opt].type != JSM_TYPE_TEXT)
         return;
     jsm_lock(&jsm_options_lock);
     strcpy(text, texts[jsm_option(opt)]);
     jsm_unlock(&jsm_options_lock);
 }
 
-static const struct option *
-find(const char *name, size_t len)
+const struct option *
+jsm_option_find(const char *name, size_t len)
 {
     for (size_t i = 0; i < JSM_OPT_COUNT; i++)
-        if (strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0)
-            return &options[i];
+        if (strlen(jsm_options[i].name) == len && memcmp(jsm_options[i].name, name, len) == 0)
+            return &jsm_options[i];
     return NULL;
 }
 
+/* ---- Setting ---- */
+
+/* The first preset is how the library was built. */
 static void
-store(const struct option *o, int64_t value)
+apply_preset(uint32_t origin, int64_t preset)
 {
+    if (preset > 0) {
+        jsm_options_read_list(origin | ORIGIN_PRESET, presets[preset]);
+        return;
+    }
+    for (size_t i = 0; i < JSM_OPT_COUNT; i++) {
+        if (i == JSM_OPT_CONFIRM)
+            continue;
+        if (jsm_options[i].type == JSM_TYPE_TEXT)
+            texts[defaults[i]][0] = '\0';
+        /* ORDER: relaxed; see jsm_option(). */
+        jsm_store_relaxed(&jsm_option_values[i], defaults[i]);
+        jsm_option_origins[i] = origin | ORIGIN_PRESET;
+    }
+}
+
+void
+jsm_option_store_locked(uint32_t origin, const struct option *o, int64_t value)
+{
+    size_t i = (size_t)(o - jsm_options);
+
+    if (i == JSM_OPT_PRESET)
+        apply_preset(origin, value);
     /* ORDER: relaxed; see jsm_option(). */
-    jsm_store_relaxed(&jsm_option_values[o - options], value);
+    jsm_store_relaxed(&jsm_option_values[i], value);
+    jsm_option_origins[i] = origin;
 }
 
 static bool
@@ -87,14 +117,27 @@ in_range(const struct option *o, int64_t value)
 }
 
 static bool
+set_text(const struct option *o, const char *value, size_t len)
+{
+    char *text = texts[jsm_option((enum jsm_opt)(o - jsm_options))];
+
+    if (len >= JSM_OPTION_TEXT_BYTES)
+        return false;
+    memcpy(text, value, len);
+    text[len] = '\0';
+    return true;
+}
+
+/* ---- Parsing ---- */
+
+static bool
 is_word(const char *text, size_t len, const char *word)
 {
     return strlen(word) == len && memcmp(text, word, len) == 0;
 }
 
-/* Decimal or 0x hexadecimal digits; how many bytes they take, 0 for none or too many. */
-static size_t
-parse_digits(const char *s, size_t len, uint64_t *n)
+size_t
+jsm_option_digits(const char *s, size_t len, uint64_t *n)
 {
     unsigned base = 10;
     size_t i = 0;
@@ -158,9 +201,9 @@ parse_number(const struct option *o, const char *s, size_t len, int64_t *value)
         *value = JSM_OPT_UNLIMITED;
         return true;
     }
-    size_t used = parse_digits(s, len, &n);
+    size_t used = jsm_option_digits(s, len, &n);
     uint64_t factor = used == 0 ? 0 : unit_factor(o->type, s + used, len - used);
-    if (factor == 0 || __builtin_mul_overflow(n, factor, &n) || n > INT64_MAX)
+    if (factor == 0 || __builtin_mul_overflow(n, factor, &n) || n >= INT64_MAX)
         return false;
     *value = (int64_t)n;
     return true;
@@ -182,33 +225,25 @@ parse_choice(const struct option *o, const char *s, size_t len, int64_t *value)
     return false;
 }
 
-static bool
-set_text(const struct option *o, const char *value, size_t len)
+bool
+jsm_option_parse_locked(uint32_t origin, const char *name, size_t name_len, const char *value, size_t value_len)
 {
-    char *text = texts[jsm_option((enum jsm_opt)(o - options))];
-
-    if (len >= JSM_OPTION_TEXT_BYTES)
-        return false;
-    memcpy(text, value, len);
-    text[len] = '\0';
-    return true;
-}
-
-static bool
-parse_locked(const char *name, size_t name_len, const char *value, size_t value_len)
-{
-    const struct option *o = find(name, name_len);
+    const struct option *o = jsm_option_find(name, name_len);
     int64_t n = 0;
 
     if (o == NULL)
         return false;
-    if (o->type == JSM_TYPE_TEXT)
-        return set_text(o, value, value_len);
-    bool good = o->type == JSM_TYPE_CHOICE ? parse_choice(o, value, value_len, &n)
-                                           : parse_number(o, value, value_len, &n);
-    if (!good || !in_range(o, n))
-        return false;
-    store(o, n);
+    if (o->type == JSM_TYPE_TEXT) {
+        if (!set_text(o, value, value_len))
+            return false;
+        n = defaults[o - jsm_options];
+    } else {
+        bool good = o->type == JSM_TYPE_CHOICE ? parse_choice(o, value, value_len, &n)
+                                               : parse_number(o, value, value_len, &n);
+        if (!good || !in_range(o, n))
+            return false;
+    }
+    jsm_option_store_locked(origin, o, n);
     return true;
 }
 
@@ -216,7 +251,9 @@ bool
 jsm_option_parse(const char *name, size_t name_len, const char *value, size_t value_len)
 {
     jsm_lock(&jsm_options_lock);
-    bool good = parse_locked(name, name_len, value, value_len);
+    bool good = jsm_option_parse_locked(ORIGIN_CALL, name, name_len, value, value_len);
+    if (good && jsm_option_find(name, name_len) == &jsm_options[JSM_OPT_CONFIRM] && jsm_option(JSM_OPT_CONFIRM) != 0)
+        jsm_options_confirm();
     jsm_unlock(&jsm_options_lock);
     return good;
 }
@@ -224,33 +261,32 @@ jsm_option_parse(const char *name, size_t name_len, const char *value, size_t va
 bool
 jsm_option_set_number(int number, int64_t value)
 {
-    for (size_t i = 0; i < JSM_OPT_COUNT; i++) {
-        const struct option *o = &options[i];
-        if (o->number != number || o->number == 0)
-            continue;
-        /* glibc takes any int for sizes; what it calls "never" is -1. */
-        if (value == -1 && o->unlimited)
-            value = JSM_OPT_UNLIMITED;
-        if (value == JSM_OPT_AUTO || !in_range(o, value))
-            return false;
-        store(o, value);
-        return true;
-    }
-    return false;
+    const struct option *o = jsm_options;
+
+    while (o < jsm_options + JSM_OPT_COUNT && (o->number != number || number == 0))
+        o++;
+    if (o == jsm_options + JSM_OPT_COUNT)
+        return false;
+    /* glibc takes any int for sizes; what it calls "never" is -1. */
+    if (value == -1 && o->unlimited)
+        value = JSM_OPT_UNLIMITED;
+    if (value == JSM_OPT_AUTO || !in_range(o, value))
+        return false;
+    jsm_lock(&jsm_options_lock);
+    jsm_option_store_locked(ORIGIN_CALL, o, value);
+    jsm_unlock(&jsm_options_lock);
+    return true;
 }
 
-bool
-jsm_option_format(const char *name, struct jsm_text *t)
-{
-    const struct option *o = find(name, strlen(name));
+/* ---- Printing ---- */
 
-    if (o == NULL)
-        return false;
-    int64_t value = jsm_option((enum jsm_opt)(o - options));
+void
+jsm_option_format_locked(const struct option *o, struct jsm_text *t)
+{
+    int64_t value = jsm_option((enum jsm_opt)(o - jsm_options));
+
     if (o->type == JSM_TYPE_TEXT) {
-        jsm_lock(&jsm_options_lock);
         jsm_text_str(t, texts[value]);
-        jsm_unlock(&jsm_options_lock);
     } else if (o->type == JSM_TYPE_CHOICE) {
         const char *word = o->choices;
         for (int64_t i = 0; i < value; i++)
@@ -263,85 +299,17 @@ jsm_option_format(const char *name, struct jsm_text *t)
     } else {
         jsm_text_dec(t, (uint64_t)value);
     }
-    return true;
 }
 
-/* Edit distance of two short words, for "did you mean". */
-static unsigned
-distance(const char *a, size_t a_len, const char *b, size_t b_len)
+bool
+jsm_option_format(const char *name, struct jsm_text *t)
 {
-    unsigned row[32];
+    const struct option *o = jsm_option_find(name, strlen(name));
 
-    if (a_len > 31 || b_len > 31)
-        return 99;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_len; j++) {
-            unsigned cost = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = jsm_min(jsm_min(row[j] + 1, row[j - 1] + 1), cost);
-        }
-    }
-    return row[b_len];
-}
-
-static void
-complain(const char *source, const char *item, size_t len, size_t name_len)
-{
-    char buffer[256];
-    struct jsm_text t;
-    const struct option *known = find(item, name_len), *nearest = &options[0];
-
-    jsm_text_init(&t, buffer, sizeof buffer);
-    jsm_text_chars(&t, item, jsm_min(len, (size_t)64));
-    if (known != NULL) {
-        jsm_text_str(&t, ": bad value");
-        if (known->type == JSM_TYPE_CHOICE) {
-            jsm_text_str(&t, ", one of: ");
-            jsm_text_str(&t, known->choices);
-        }
-    } else {
-        for (size_t i = 1; i < JSM_OPT_COUNT; i++)
-            if (distance(item, name_len, options[i].name, strlen(options[i].name)) <
-                distance(item, name_len, nearest->name, strlen(nearest->name)))
-                nearest = &options[i];
-        jsm_text_str(&t, ": no such option, nearest is ");
-        jsm_text_str(&t, nearest->name);
-    }
-    jsm_text_str(&t, "; ignored");
-    jsm_message(source, ": ", buffer);
-}
-
-/* "name=value,name=value" */
-static void
-parse_list(const char *source, const char *s)
-{
-    while (*s != '\0') {
-        size_t len = strcspn(s, ",");
-        const char *equals = memchr(s, '=', len);
-        size_t name_len = equals != NULL ? (size_t)(equals - s) : len;
-        if (len > 0 && (equals == NULL || !parse_locked(s, name_len, equals + 1, len - name_len - 1)))
-            complain(source, s, len, name_len);
-        s += len + (s[len] == ',');
-    }
-}
-
-void
-jsm_options_init(void)
-{
-    static bool done; /* [lock options] */
-    extern char **environ;
-
+    if (o == NULL)
+        return false;
     jsm_lock(&jsm_options_lock);
-    /* The loader may call malloc before libc knows the environment: come back later. */
-    if (!done && environ != NULL) {
-        done = true;
-        const char *list = jsm_os_getenv("JSMALLOC_OPTIONS");
-        if (list != NULL)
-            parse_list("JSMALLOC_OPTIONS", list);
-    }
+    jsm_option_format_locked(o, t);
     jsm_unlock(&jsm_options_lock);
+    return true;
 }

@@ -8,6 +8,8 @@
 
 struct jsm_lock jsm_huge_lock = { .rank = JSM_RANK_HUGE };
 
+_Atomic(size_t) jsm_mapped_bytes;
+
 static struct jsm_link mappings;                            /* [lock huge] */
 static size_t huge_count, huge_bytes, huge_peak_bytes;      /* [lock huge] */
 
@@ -26,6 +28,8 @@ enter_locked(struct jsm_span *span, uint8_t *base, size_t bytes)
     jsm_set_kind(span, JSM_KIND_HUGE);
     jsm_list_append(&mappings, &span->all);
     huge_bytes += mapped_bytes(span);
+    /* ORDER: relaxed; an amount. */
+    jsm_store_relaxed(&jsm_mapped_bytes, huge_bytes);
     huge_peak_bytes = jsm_max(huge_peak_bytes, huge_bytes);
 }
 
@@ -34,6 +38,8 @@ leave_locked(struct jsm_span *span)
 {
     jsm_list_remove(&span->all);
     huge_bytes -= mapped_bytes(span);
+    /* ORDER: relaxed; an amount. */
+    jsm_store_relaxed(&jsm_mapped_bytes, huge_bytes);
     jsm_set_kind(span, JSM_KIND_GONE);
 }
 
@@ -89,6 +95,7 @@ jsm_huge_alloc(size_t bytes, size_t align)
     jsm_lock(&jsm_huge_lock);
     enter_locked(span, base, bytes);
     jsm_unlock(&jsm_huge_lock);
+    jsm_purge_tick();
     return span;
 }
 

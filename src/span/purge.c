@@ -7,6 +7,8 @@
  * A page that is given back and wanted again costs far more than it saved.  Regret is measured:
  * slices handed out soon after they were purged.  It raises the amount that may stay, up to
  * what is in use, and the delay; both fall again when there is none.
+ *
+ * As memory_limit comes near, nothing may stay, and threads are asked to give back what they keep.
  * SPDX-License-Identifier: MIT
  */
 #include <config.h>
@@ -19,12 +21,13 @@ enum {
     TICK_SLICES = (1 << 20) / (1 << JSM_SLICE_SHIFT),    /* work of one tick */
     TICK_CALLS = 8,
     HOLD_SLICES = 32, /* given back in one go with the lock held: about 0.1 ms */
-    DELAY_SHIFT_MAX = 6
+    DELAY_SHIFT_MAX = 6,
+    PRESSURE_MS = 1000 /* between two requests to give all back, with memory_limit */
 };
 #define LIMIT_MIN_SLICES ((size_t)(16 * JSM_MIB >> JSM_SLICE_SHIFT))
 
 /* ORDER: all of this is relaxed: amounts and times to steer by, which nothing is read through. */
-static _Atomic(uint32_t) last_tick_ms, last_purge_ms, last_regret_ms;
+static _Atomic(uint32_t) last_tick_ms, last_purge_ms, last_regret_ms, last_pressure_ms;
 static _Atomic(size_t) extra_slices; /* may stay beyond the limit, by regret */
 static _Atomic(uint32_t) delay_shift;
 
@@ -52,17 +55,60 @@ jsm_purge_regret(size_t n_slices)
     }
 }
 
+size_t
+jsm_memory_limit_bytes(void)
+{
+    static _Atomic(size_t) of_group;
+    int64_t option = jsm_option(JSM_OPT_MEMORY_LIMIT);
+
+    if (jsm_likely(option == JSM_OPT_UNLIMITED))
+        return SIZE_MAX;
+    if (option != JSM_OPT_AUTO)
+        return (uint64_t)option < SIZE_MAX ? (size_t)option : SIZE_MAX;
+    /* ORDER: relaxed; all threads that find 0 read the same. */
+    size_t bytes = jsm_load_relaxed(&of_group);
+    if (bytes == 0) {
+        bytes = jsm_max(jsm_os_group_limit_bytes("/proc/self/cgroup", "/sys/fs/cgroup"), (size_t)1);
+        /* ORDER: relaxed, as above. */
+        jsm_store_relaxed(&of_group, bytes);
+    }
+    return bytes;
+}
+
+/* How much memory may still come into use before seven eighths of memory_limit are. */
 static size_t
-limit_slices(void)
+room_bytes(void)
+{
+    size_t limit = jsm_memory_limit_bytes();
+
+    if (jsm_likely(limit == SIZE_MAX))
+        return SIZE_MAX;
+    /* ORDER: relaxed, see above. */
+    size_t used = jsm_load_relaxed(&jsm_used_slices) << JSM_SLICE_SHIFT;
+    used += jsm_load_relaxed(&jsm_mapped_bytes) + jsm_meta_bytes();
+    limit -= limit / 8;
+    return limit > used ? limit - used : 0;
+}
+
+static size_t
+limit_bytes(void)
 {
     int64_t option = jsm_option(JSM_OPT_TRIM_THRESHOLD);
 
+    if (option == JSM_OPT_UNLIMITED)
+        return SIZE_MAX;
     if (option != JSM_OPT_AUTO)
-        return option == JSM_OPT_UNLIMITED ? SIZE_MAX : (size_t)option >> JSM_SLICE_SHIFT;
+        return (size_t)option;
     /* ORDER: relaxed, see above. */
     size_t used = jsm_load_relaxed(&jsm_used_slices);
     size_t extra = jsm_load_relaxed(&extra_slices);
-    return jsm_max(LIMIT_MIN_SLICES, used / 8) + jsm_min(extra, used);
+    return (jsm_max(LIMIT_MIN_SLICES, used / 8) + jsm_min(extra, used)) << JSM_SLICE_SHIFT;
+}
+
+size_t
+jsm_purge_limit_bytes(void)
+{
+    return jsm_min(limit_bytes(), room_bytes());
 }
 
 /* What is unused and resident beside free spans: what threads keep, links of no slab, descriptors of
@@ -76,16 +122,6 @@ overhead_slices(size_t limit)
 
     bytes += (ever > used ? ever - used : 0) * sizeof(struct jsm_span);
     return jsm_min((bytes >> JSM_SLICE_SHIFT) + 1, limit / 2);
-}
-
-size_t
-jsm_purge_limit_bytes(void)
-{
-    int64_t option = jsm_option(JSM_OPT_TRIM_THRESHOLD);
-
-    if (option != JSM_OPT_AUTO)
-        return option == JSM_OPT_UNLIMITED ? SIZE_MAX : (size_t)option;
-    return limit_slices() << JSM_SLICE_SHIFT;
 }
 
 /* The kernel does not take memory back that is locked.  Let it be for a while. */
@@ -223,8 +259,8 @@ tick(uint32_t now_ms)
         purge_aged(delay_ms == 0 ? 0 : (uint64_t)delay_ms << shift);
 }
 
-void
-jsm_purge_tick(void)
+static void
+tick_if_due(void)
 {
     uint32_t now_ms = jsm_os_now_ms();
 
@@ -236,19 +272,35 @@ jsm_purge_tick(void)
 }
 
 void
+jsm_purge_tick(void)
+{
+    tick_if_due();
+    if (jsm_unlikely(room_bytes() == 0)) {
+        uint32_t now_ms = jsm_os_now_ms();
+        if (elapsed_ms(now_ms, &last_pressure_ms) >= PRESSURE_MS) {
+            /* ORDER: relaxed, see above. */
+            jsm_store_relaxed(&last_pressure_ms, now_ms);
+            if (jsm_span_pressure != NULL)
+                jsm_span_pressure();
+            purge(SIZE_MAX, 0, SIZE_MAX);
+        }
+    }
+}
+
+void
 jsm_purge_balance(void)
 {
     /* ORDER: relaxed, see above. */
     size_t dirty = jsm_load_relaxed(&jsm_dirty_slices);
-    size_t limit = limit_slices();
+    size_t bytes = jsm_purge_limit_bytes(), limit = bytes >> JSM_SLICE_SHIFT;
 
-    limit -= limit == SIZE_MAX ? 0 : overhead_slices(limit);
+    limit -= bytes == SIZE_MAX ? 0 : overhead_slices(limit);
     if (jsm_unlikely(dirty > limit)) {
         /* A little more than what is too much, so that the next free does not come here again. */
         size_t slack = jsm_min(limit / 16, (size_t)TICK_SLICES);
         purge(dirty - limit + slack, 0, SIZE_MAX);
     }
-    jsm_purge_tick();
+    tick_if_due();
 }
 
 size_t

@@ -272,7 +272,9 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
 {
     struct jsm_span *span = NULL;
     unsigned n_shards = jsm_shard_count();
+    int64_t most = jsm_option(JSM_OPT_ARENA_MAX); /* may have become less */
 
+    shard_id %= most > 0 ? jsm_min((unsigned)most, n_shards) : n_shards;
     for (unsigned i = 0; span == NULL && i < n_shards; i++) {
         struct jsm_shard *other = &jsm_shards[(shard_id + i) % n_shards];
         /* ORDER: relaxed, a hint that spares the lock. */

@@ -86,7 +86,8 @@ void jsm_shards_unlock(void);
  * each return of a span; bounded work. */
 void jsm_purge_balance(void);
 
-/* The part of it that goes by time; called when a span is handed out, too. */
+/* The part of it that goes by time, and what memory_limit demands; called when memory has been handed
+ * out, without a lock. */
 void jsm_purge_tick(void);
 
 /* Gives back the memory of all free spans, but for `keep_bytes`; bytes given back. */
@@ -97,6 +98,9 @@ void jsm_purge_regret(size_t n_slices);
 
 /* Bytes of free memory that may stay resident now: trim_threshold. */
 size_t jsm_purge_limit_bytes(void);
+
+/* Option memory_limit; SIZE_MAX: none. */
+size_t jsm_memory_limit_bytes(void);
 
 /* Takes a free span out of its lists, and puts one in (joining its neighbours), one that has just
  * been freed or is left over of an older one; the caller holds the shard's lock. */
@@ -132,6 +136,9 @@ struct jsm_span_totals {
 
 void jsm_span_totals(struct jsm_span_totals *totals); /* all but the direct mappings */
 void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
+
+/* Memory of direct mappings, in bytes. */
+extern _Atomic(size_t) jsm_mapped_bytes;
 
 /* Free memory that the layers above keep for themselves, in bytes. */
 extern _Atomic(size_t) jsm_kept_bytes;

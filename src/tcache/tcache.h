@@ -97,7 +97,8 @@ struct jsm_theap *jsm_theap_get(void);
 /* The same, but not made. */
 struct jsm_theap *jsm_theap_peek(void);
 
-/* Gives back what the calling thread and threads that are gone keep: jsm_span_pressure. */
+/* Gives back what the calling thread and threads that are gone keep, and asks the others to:
+ * jsm_span_pressure. */
 void jsm_threads_trim(void);
 
 /* Around fork(), in this order; called by its handlers. */

@@ -134,6 +134,7 @@ jsm_threads_trim(void)
         idle = next;
     }
     jsm_heap_trim_shared(&jsm_heap_default);
+    jsm_theaps_ask_to_trim();
 }
 
 /* ---- fork ---- */
