@@ -13,7 +13,8 @@ libcore_la_SOURCES = \
 	%D%/class/class.h %D%/class/class.c \
 	%D%/heap/heap.h %D%/heap/block.c %D%/heap/report.c %D%/heap/shared.c %D%/heap/theap.c %D%/heap/walk.c \
 	%D%/tcache/tcache.h %D%/tcache/slow.c %D%/tcache/thread.c \
-	%D%/api/api.h %D%/api/alloc.c %D%/api/realloc.c %D%/api/stats.c %D%/api/tune.c
+	%D%/api/api.h %D%/api/alloc.c %D%/api/realloc.c %D%/api/stats.c \
+	%D%/api/stats_print.c %D%/api/tune.c
 nodist_libcore_la_SOURCES = %D%/rt/option_table.inc
 include_HEADERS += include/jsmalloc.h
 EXTRA_DIST += %D%/README.md %D%/rt/options.tbl %D%/jsmalloc.map tools/genopt.awk

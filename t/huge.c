@@ -75,7 +75,7 @@ test_count(void)
     jsm_huge_free(b);
     struct jsm_span_totals after = totals();
     ok(after.huge_count == before.huge_count && after.huge_bytes == before.huge_bytes, "until they are freed");
-    ok(after.huge_peak_bytes >= with.huge_bytes, "the most there ever were is known");
+    ok(after.max_huge_bytes >= with.huge_bytes, "the most there ever were is known");
 }
 
 static void

@@ -43,8 +43,8 @@ test_chunks(void)
 
     ok(p != NULL && is_zero(p, large), "a piece may be longer than what is reserved at a time");
     memset(p, 1, large);
-    /* Below it there is a page of its chunk that nobody can touch. */
-    open += strncmp(access_of(p - 1), "---", 3) != 0;
+    /* Below the page with the head of its chunk there is one that nobody can touch. */
+    open += strncmp(access_of(p - page - 1), "---", 3) != 0;
     uint8_t *small = jsm_meta_alloc(100, 8);
     ok(small != NULL && is_zero(small, 100), "what comes after it is as before");
     memset(small, 2, 100);

@@ -13,7 +13,8 @@ jsm_script_tests = \
 	%D%/cxx.sh \
 	%D%/command.sh \
 	%D%/completion.sh \
-	%D%/preload.sh
+	%D%/preload.sh \
+	%D%/stats-forms.sh
 dist_check_SCRIPTS += $(jsm_script_tests)
 TESTS += $(jsm_script_tests)
-EXTRA_DIST += %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/man-example.awk
+EXTRA_DIST += %D%/stats-forms.py %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/man-example.awk

@@ -7,6 +7,7 @@ jsm_unit_tests = \
 	%D%/purge.t \
 	%D%/span.t \
 	%D%/remote.t \
+	%D%/stats.t \
 	%D%/theap.t \
 	%D%/shared.t \
 	%D%/block.t \
@@ -30,6 +31,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_purge_t_SOURCES = %D%/purge.c $(jsm_unit_headers)
 %C%_span_t_SOURCES = %D%/span.c $(jsm_unit_headers)
 %C%_remote_t_SOURCES = %D%/remote.c $(jsm_unit_headers)
+%C%_stats_t_SOURCES = %D%/stats.c $(jsm_unit_headers)
 %C%_theap_t_SOURCES = %D%/theap.c $(jsm_unit_headers)
 %C%_shared_t_SOURCES = %D%/shared.c $(jsm_unit_headers)
 %C%_block_t_SOURCES = %D%/block.c $(jsm_unit_headers)

@@ -27,18 +27,34 @@ jsm_calloc_fast(size_t count, size_t size)
     return jsm_likely(p != NULL) ? __builtin_memset(p, 0, bytes) : NULL;
 }
 
-/* Everything there is to say about the heap, at one time or nearly so. */
+/* Everything there is to say about the heap, at one time or nearly so.  doc/statistics.md has the terms.
+ *   T1  committed = live + cached + free + metadata
+ *   T2  committed = arena + mapped + metadata */
 struct jsm_stats {
     struct jsm_heap_totals heap;
     struct jsm_span_totals spans;
-    size_t live_bytes, live_blocks;    /* of slabs and large blocks, without direct mappings */
-    size_t committed_bytes;            /* slices in use or dirty */
-    size_t reserved_bytes, resident_bytes, metadata_bytes;
-    size_t purgeable_bytes;
+    size_t committed_bytes, live_bytes, cached_bytes, free_bytes, metadata_bytes;
+    size_t arena_bytes, live_blocks;
+    size_t freed_blocks, freed_bytes;  /* in slabs: with the next, all that is cached */
+    size_t cached_span_bytes;          /* that threads keep */
+    size_t free_span_bytes, uncarved_bytes, tail_bytes, busy_bytes; /* all that is free */
+    size_t free_spans;
+    size_t unused_metadata_bytes;
+    size_t retained_bytes, reserved_bytes;
+    size_t resident_bytes, process_resident_bytes;
+    size_t trimmable_bytes, peak_bytes;
     size_t limit_bytes;                /* trim_threshold now */
-    size_t threads;
+    size_t threads, arenas;
 };
 
-void jsm_stats_take(struct jsm_stats *stats);
+/* Takes them; what is resident costs a look at each page and is left out without `resident`. */
+void jsm_stats_take(struct jsm_stats *stats, bool resident);
+
+/* Prints them in a format, by its number in the option stats_format. */
+void jsm_stats_tell(const struct jsm_stats *stats, size_t format, void (*write)(void *arg, const char *text),
+                    void *arg);
+
+/* The number of a format, -1 for none. */
+int jsm_stats_format(const char *name);
 
 #endif

@@ -10,239 +10,68 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Atomic(size_t) peak_bytes; /* of live memory, as far as statistics were taken */
+/* What the walk has found, as the terms of T1. */
+static void
+sum_up(struct jsm_stats *stats)
+{
+    const struct jsm_heap_totals *heap = &stats->heap;
+    size_t large_bytes = heap->large_slices << JSM_SLICE_SHIFT, slab_bytes = 0, used_bytes = 0;
+
+    for (unsigned c = 0; c < JSM_CLASSES; c++) {
+        size_t n_free = heap->carved[c] - heap->used[c], n_blocks = heap->slabs[c] * jsm_class_capacity(c);
+        slab_bytes += heap->slabs[c] * jsm_class_slab_bytes(c);
+        used_bytes += heap->used[c] * jsm_class_bytes[c];
+        stats->live_blocks += heap->used[c];
+        stats->freed_blocks += n_free;
+        stats->freed_bytes += n_free * jsm_class_bytes[c];
+        stats->uncarved_bytes += (n_blocks - heap->carved[c]) * jsm_class_bytes[c];
+    }
+    stats->live_blocks += heap->large_count + stats->spans.huge_count;
+    stats->live_bytes = used_bytes + heap->large_bytes + stats->spans.huge_bytes;
+    stats->tail_bytes = slab_bytes - used_bytes - stats->freed_bytes - stats->uncarved_bytes +
+        large_bytes - heap->large_bytes;
+    stats->cached_span_bytes = heap->cached_slices << JSM_SLICE_SHIFT;
+    stats->cached_bytes = stats->freed_bytes + stats->cached_span_bytes;
+    stats->free_span_bytes = stats->spans.dirty_slices << JSM_SLICE_SHIFT;
+
+    /* The page heap's own count has spans that are neither here nor there at the moment. */
+    size_t walked = slab_bytes + large_bytes + stats->cached_span_bytes + stats->free_span_bytes;
+    size_t counted = (stats->spans.used_slices + stats->spans.dirty_slices) << JSM_SLICE_SHIFT;
+    stats->arena_bytes = jsm_max(walked, counted);
+    stats->busy_bytes = stats->arena_bytes - walked;
+    stats->free_bytes = stats->free_span_bytes + stats->uncarved_bytes + stats->tail_bytes + stats->busy_bytes;
+    stats->committed_bytes = stats->arena_bytes + stats->spans.huge_bytes + stats->metadata_bytes;
+}
 
 void
-jsm_stats_take(struct jsm_stats *stats)
+jsm_stats_take(struct jsm_stats *stats, bool resident)
 {
-    struct jsm_heap_totals *heap = &stats->heap;
-
     memset(stats, 0, sizeof *stats);
     struct jsm_theap *th = jsm_theap_peek();
-    if (th != NULL)
+    if (th != NULL) {
+        jsm_theap_flush(th); /* what it freed of others' blocks is free */
         jsm_theap_note(th);
-    jsm_heap_totals(heap);
+    }
     jsm_span_totals(&stats->spans);
     jsm_huge_totals(&stats->spans);
-    for (unsigned c = 0; c < JSM_CLASSES; c++) {
-        stats->live_blocks += heap->used[c];
-        stats->live_bytes += heap->used[c] * jsm_class_bytes[c];
-    }
-    stats->live_blocks += heap->large_count;
-    stats->live_bytes += heap->large_bytes;
-    stats->committed_bytes = (stats->spans.used_slices + stats->spans.dirty_slices) << JSM_SLICE_SHIFT;
+    jsm_heap_totals(&stats->heap);
+    size_t descriptors = jsm_arena_ever_slices() + stats->spans.huge_count;
+    stats->metadata_bytes = jsm_meta_bytes() + descriptors * sizeof(struct jsm_span);
+    stats->unused_metadata_bytes = jsm_meta_free_bytes();
+    sum_up(stats);
+    stats->trimmable_bytes = jsm_heap_trimmable_bytes(th, &stats->free_spans);
+    stats->retained_bytes = stats->spans.clean_slices << JSM_SLICE_SHIFT;
     stats->reserved_bytes = jsm_arena_reserved_bytes();
-    stats->resident_bytes = jsm_os_resident_bytes();
-    stats->metadata_bytes = jsm_meta_bytes();
-    stats->purgeable_bytes = (stats->spans.dirty_slices << JSM_SLICE_SHIFT) + heap->cached_bytes;
+    stats->peak_bytes = jsm_span_peak_bytes();
     stats->limit_bytes = jsm_purge_limit_bytes();
-    /* ORDER: relaxed, all three; statistics. */
+    stats->arenas = jsm_arena_count();
+    /* ORDER: relaxed; a statistic. */
     stats->threads = jsm_load_relaxed(&jsm_theaps_live);
-    size_t now = stats->live_bytes + stats->spans.huge_bytes;
-    if (now > jsm_load_relaxed(&peak_bytes))
-        jsm_store_relaxed(&peak_bytes, now);
-}
-
-/* ---- One table of figures for all formats ---- */
-
-struct figure {
-    const char *name, *help;
-    size_t offset;
-};
-#define FIGURE(name, help, member) { name, help, offsetof(struct jsm_stats, member) }
-
-static const struct figure figures[] = {
-    FIGURE("live_bytes", "memory of live blocks in arenas", live_bytes),
-    FIGURE("live_blocks", "live blocks in arenas", live_blocks),
-    FIGURE("mapped_bytes", "memory of direct mappings", spans.huge_bytes),
-    FIGURE("mapped_blocks", "direct mappings", spans.huge_count),
-    FIGURE("committed_bytes", "memory of arenas in use or free and dirty", committed_bytes),
-    FIGURE("purgeable_bytes", "free memory that may be resident", purgeable_bytes),
-    FIGURE("metadata_bytes", "memory of the allocator's own structures", metadata_bytes),
-    FIGURE("reserved_bytes", "addresses reserved by arenas", reserved_bytes),
-    FIGURE("resident_bytes", "resident memory of the process", resident_bytes),
-    FIGURE("purged_bytes", "memory given back so far", spans.purged_bytes),
-    FIGURE("purge_calls", "calls of madvise for it", spans.purge_calls),
-    FIGURE("trim_threshold_bytes", "free memory that may stay resident", limit_bytes),
-    FIGURE("threads", "threads with a heap", threads),
-};
-enum { FIGURES = sizeof figures / sizeof figures[0] };
-
-static size_t
-figure_value(const struct jsm_stats *stats, const struct figure *f)
-{
-    size_t value;
-
-    memcpy(&value, (const char *)stats + f->offset, sizeof value);
-    return value;
-}
-
-/* Where the text goes, a line at a time. */
-struct out {
-    void (*write)(void *arg, const char *text);
-    void *arg;
-    char line[256];
-    struct jsm_text t;
-};
-
-static struct jsm_text *
-line(struct out *out)
-{
-    jsm_text_init(&out->t, out->line, sizeof out->line);
-    return &out->t;
-}
-
-static void
-emit(struct out *out)
-{
-    out->write(out->arg, out->line);
-}
-
-static void
-say(struct out *out, const char *text)
-{
-    out->write(out->arg, text);
-}
-
-/* ---- Formats ---- */
-
-static void
-print_text(const struct jsm_stats *stats, struct out *out)
-{
-    say(out, "jsmalloc " JSM_VERSION_STRING " statistics\n");
-    for (size_t i = 0; i < FIGURES; i++) {
-        struct jsm_text *t = line(out);
-        jsm_text_str(t, "jsmalloc ");
-        jsm_text_dec_width(t, figure_value(stats, &figures[i]), 16);
-        jsm_text_str(t, "  ");
-        jsm_text_str(t, figures[i].name);
-        jsm_text_str(t, ": ");
-        jsm_text_str(t, figures[i].help);
-        jsm_text_str(t, "\n");
-        emit(out);
-    }
-    say(out, "jsmalloc  class    bytes    slabs     blocks       live     carved\n");
-    for (unsigned c = 0; c < JSM_CLASSES; c++) {
-        if (stats->heap.slabs[c] == 0)
-            continue;
-        struct jsm_text *t = line(out);
-        jsm_text_str(t, "jsmalloc ");
-        jsm_text_dec_width(t, c, 6);
-        jsm_text_dec_width(t, jsm_class_bytes[c], 9);
-        jsm_text_dec_width(t, stats->heap.slabs[c], 9);
-        jsm_text_dec_width(t, stats->heap.blocks[c], 11);
-        jsm_text_dec_width(t, stats->heap.used[c], 11);
-        jsm_text_dec_width(t, stats->heap.carved[c], 11);
-        jsm_text_str(t, "\n");
-        emit(out);
+    if (resident) {
+        stats->resident_bytes = jsm_heap_resident_bytes();
+        stats->process_resident_bytes = jsm_os_resident_bytes();
     }
 }
-
-static void
-add_pair(struct jsm_text *t, const char *before, const char *name, const char *between, size_t value, const char *after)
-{
-    jsm_text_str(t, before);
-    jsm_text_str(t, name);
-    jsm_text_str(t, between);
-    jsm_text_dec(t, value);
-    jsm_text_str(t, after);
-}
-
-static void
-print_json(const struct jsm_stats *stats, struct out *out)
-{
-    bool first = true;
-
-    say(out, "{\n");
-    for (size_t i = 0; i < FIGURES; i++) {
-        add_pair(line(out), "  \"", figures[i].name, "\": ", figure_value(stats, &figures[i]), ",\n");
-        emit(out);
-    }
-    say(out, "  \"classes\": [");
-    for (unsigned c = 0; c < JSM_CLASSES; c++) {
-        if (stats->heap.slabs[c] == 0)
-            continue;
-        struct jsm_text *t = line(out);
-        jsm_text_str(t, first ? "\n    {" : ",\n    {");
-        add_pair(t, "\"", "bytes", "\": ", jsm_class_bytes[c], ", ");
-        add_pair(t, "\"", "slabs", "\": ", stats->heap.slabs[c], ", ");
-        add_pair(t, "\"", "blocks", "\": ", stats->heap.blocks[c], ", ");
-        add_pair(t, "\"", "live", "\": ", stats->heap.used[c], ", ");
-        add_pair(t, "\"", "carved", "\": ", stats->heap.carved[c], "}");
-        emit(out);
-        first = false;
-    }
-    say(out, first ? "]\n}\n" : "\n  ]\n}\n");
-}
-
-static void
-print_openmetrics(const struct jsm_stats *stats, struct out *out)
-{
-    for (size_t i = 0; i < FIGURES; i++) {
-        struct jsm_text *t = line(out);
-        jsm_text_str(t, "# TYPE jsmalloc_");
-        jsm_text_str(t, figures[i].name);
-        jsm_text_str(t, " gauge\n# HELP jsmalloc_");
-        jsm_text_str(t, figures[i].name);
-        jsm_text_str(t, " ");
-        jsm_text_str(t, figures[i].help);
-        add_pair(t, "\njsmalloc_", figures[i].name, " ", figure_value(stats, &figures[i]), "\n");
-        emit(out);
-    }
-    say(out, "# TYPE jsmalloc_class_live_blocks gauge\n# HELP jsmalloc_class_live_blocks live blocks by size class\n");
-    for (unsigned c = 0; c < JSM_CLASSES; c++) {
-        if (stats->heap.slabs[c] == 0)
-            continue;
-        struct jsm_text *t = line(out);
-        jsm_text_str(t, "jsmalloc_class_live_blocks{bytes=\"");
-        jsm_text_dec(t, jsm_class_bytes[c]);
-        add_pair(t, "\"}", "", " ", stats->heap.used[c], "\n");
-        emit(out);
-    }
-    say(out, "# EOF\n");
-}
-
-/* What readers of glibc's malloc_info() look for stands first and last. */
-static void
-print_xml(const struct jsm_stats *stats, struct out *out)
-{
-    say(out, "<malloc version=\"1\">\n<heap nr=\"0\">\n<sizes>\n");
-    for (unsigned c = 0; c < JSM_CLASSES; c++) {
-        size_t n_free = stats->heap.carved[c] - jsm_min(stats->heap.used[c], stats->heap.carved[c]);
-        if (n_free == 0)
-            continue;
-        struct jsm_text *t = line(out);
-        add_pair(t, "  <size ", "from", "=\"", c > 0 ? jsm_class_bytes[c - 1] + 1 : 1, "\" ");
-        add_pair(t, "", "to", "=\"", jsm_class_bytes[c], "\" ");
-        add_pair(t, "", "total", "=\"", n_free * jsm_class_bytes[c], "\" ");
-        add_pair(t, "", "count", "=\"", n_free, "\"/>\n");
-        emit(out);
-    }
-    say(out, "</sizes>\n</heap>\n");
-    size_t rest = stats->committed_bytes - jsm_min(stats->live_bytes, stats->committed_bytes);
-    add_pair(line(out), "<total type=\"rest\" count=\"0\" ", "size", "=\"", rest, "\"/>\n");
-    emit(out);
-    add_pair(line(out), "<total type=\"mmap\" count=\"", "", "", stats->spans.huge_count, "\" ");
-    add_pair(&out->t, "", "size", "=\"", stats->spans.huge_bytes, "\"/>\n");
-    emit(out);
-    add_pair(line(out), "<system type=\"current\" ", "size", "=\"", stats->committed_bytes, "\"/>\n");
-    emit(out);
-    add_pair(line(out), "<aspace type=\"total\" ", "size", "=\"", stats->reserved_bytes, "\"/>\n");
-    emit(out);
-    for (size_t i = 0; i < FIGURES; i++) {
-        size_t value = figure_value(stats, &figures[i]);
-        add_pair(line(out), "<jsmalloc name=\"", figures[i].name, "\" value=\"", value, "\"/>\n");
-        emit(out);
-    }
-    say(out, "</malloc>\n");
-}
-
-static const struct {
-    const char *name;
-    void (*print)(const struct jsm_stats *stats, struct out *out);
-} formats[] = {
-    { "text", print_text }, { "json", print_json }, { "xml", print_xml }, { "openmetrics", print_openmetrics }
-};
 
 static void
 write_stderr(void *arg, const char *text)
@@ -251,21 +80,26 @@ write_stderr(void *arg, const char *text)
     jsm_os_write(text, strlen(text));
 }
 
+static void
+print(size_t format, void (*write)(void *arg, const char *text), void *arg)
+{
+    struct jsm_stats stats;
+
+    jsm_stats_take(&stats, true);
+    jsm_stats_tell(&stats, format, write, arg);
+}
+
 int
 jsm_stats_print(const char *format, void (*write)(void *arg, const char *text), void *arg)
 {
-    struct jsm_stats stats;
-    struct out out = { .write = write != NULL ? write : write_stderr, .arg = arg };
+    int number = jsm_stats_format(format);
 
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        if (format != NULL && strcmp(format, formats[i].name) == 0) {
-            jsm_stats_take(&stats);
-            formats[i].print(&stats, &out);
-            return 0;
-        }
+    if (number < 0) {
+        errno = EINVAL;
+        return -1;
     }
-    errno = EINVAL;
-    return -1;
+    print((size_t)number, write != NULL ? write : write_stderr, arg);
+    return 0;
 }
 
 /* ---- glibc's functions ---- */
@@ -286,60 +120,52 @@ jsm_malloc_info(int options, FILE *stream)
     return jsm_stats_print("xml", write_stream, stream);
 }
 
-static void
-print_glibc_lines(const struct jsm_stats *stats, struct out *out)
-{
-    const struct { const char *name; size_t value; } rows[] = {
-        { "Arena 0:\nsystem bytes     = ", stats->committed_bytes },
-        { "in use bytes     = ", stats->live_bytes },
-        { "Total (incl. mmap):\nsystem bytes     = ", stats->committed_bytes + stats->spans.huge_bytes },
-        { "in use bytes     = ", stats->live_bytes + stats->spans.huge_bytes },
-        { "max mmap regions = ", stats->spans.huge_count },
-        { "max mmap bytes   = ", stats->spans.huge_peak_bytes },
-    };
-
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct jsm_text *t = line(out);
-        jsm_text_str(t, rows[i].name);
-        jsm_text_dec_width(t, rows[i].value, 10);
-        jsm_text_str(t, "\n");
-        emit(out);
-    }
-}
-
 void
 jsm_malloc_stats(void)
 {
     struct jsm_stats stats;
-    struct out out = { .write = write_stderr };
 
-    jsm_stats_take(&stats);
-    print_glibc_lines(&stats, &out);
-    print_text(&stats, &out);
+    jsm_stats_take(&stats, true);
+    size_t mapped = stats.spans.huge_bytes;
+    const struct { const char *name; size_t value; } rows[] = {
+        { "Arena 0:\nsystem bytes     = ", stats.arena_bytes },
+        { "in use bytes     = ", stats.live_bytes - mapped },
+        { "Total (incl. mmap):\nsystem bytes     = ", stats.arena_bytes + mapped },
+        { "in use bytes     = ", stats.live_bytes },
+        { "max mmap regions = ", stats.spans.max_huge_count },
+        { "max mmap bytes   = ", stats.spans.max_huge_bytes },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char line[80];
+        struct jsm_text t;
+        jsm_text_init(&t, line, sizeof line);
+        jsm_text_str(&t, rows[i].name);
+        jsm_text_dec_width(&t, rows[i].value, 10);
+        jsm_text_str(&t, "\n");
+        jsm_text_to_stderr(&t);
+    }
+    jsm_stats_tell(&stats, (size_t)jsm_stats_format("text"), write_stderr, NULL);
 }
 
 struct jsm_mallinfo2
 jsm_mallinfo2(void)
 {
     struct jsm_stats stats;
-    struct jsm_mallinfo2 info;
-    size_t free_blocks = 0;
 
-    jsm_stats_take(&stats);
-    for (unsigned c = 0; c < JSM_CLASSES; c++)
-        free_blocks += stats.heap.carved[c] - jsm_min(stats.heap.used[c], stats.heap.carved[c]);
-    info.arena = stats.committed_bytes;
-    info.ordblks = free_blocks;
-    info.smblks = 0;
-    info.hblks = stats.spans.huge_count;
-    info.hblkhd = stats.spans.huge_bytes;
-    /* ORDER: relaxed; a statistic. */
-    info.usmblks = jsm_load_relaxed(&peak_bytes);
-    info.fsmblks = stats.heap.cached_bytes;
-    info.uordblks = stats.live_bytes;
-    info.fordblks = info.arena > info.uordblks ? info.arena - info.uordblks : 0;
-    info.keepcost = stats.purgeable_bytes;
-    return info;
+    jsm_stats_take(&stats, false);
+    size_t live = stats.live_bytes - stats.spans.huge_bytes;
+    return (struct jsm_mallinfo2){
+        .arena = stats.arena_bytes,
+        .ordblks = stats.freed_blocks + stats.heap.cached_count + stats.free_spans,
+        .smblks = stats.freed_blocks,
+        .hblks = stats.spans.huge_count,
+        .hblkhd = stats.spans.huge_bytes,
+        .usmblks = stats.peak_bytes,
+        .fsmblks = stats.freed_bytes,
+        .uordblks = live,
+        .fordblks = stats.arena_bytes - live,
+        .keepcost = stats.trimmable_bytes
+    };
 }
 
 static int
@@ -391,7 +217,7 @@ print_at_exit(void)
         return;
     jsm_option_text(JSM_OPT_STATS_FILE, pattern);
     if (pattern[0] == '\0') {
-        jsm_stats_print("text", NULL, NULL);
+        print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_stderr, NULL);
         return;
     }
     char path[300];
@@ -403,6 +229,6 @@ print_at_exit(void)
         jsm_message("cannot open stats_file ", path, NULL);
         return;
     }
-    jsm_stats_print("text", write_file, &fd);
+    print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_file, &fd);
     jsm_os_close(fd);
 }

@@ -91,6 +91,9 @@ void jsm_meta_pool_give(struct jsm_meta_pool *pool, void *object, size_t bytes);
 size_t jsm_meta_bytes(void);
 size_t jsm_meta_free_bytes(void);
 
+/* How much memory it takes now. */
+size_t jsm_meta_resident_bytes(void);
+
 extern struct jsm_lock jsm_meta_lock;
 
 #endif

@@ -10,30 +10,46 @@
 
 enum { CHUNK_BYTES = sizeof(void *) == 8 ? 8 << 20 : 1 << 20, STEP_BYTES = 128 << 10 };
 
+/* At the start of a chunk. */
+struct chunk {
+    struct chunk *older;
+    size_t bytes; /* between the inaccessible pages */
+};
+
 struct jsm_lock jsm_meta_lock = { .rank = JSM_RANK_META };
 
 /* [lock meta] the chunk in use: [next, committed) is ready, [committed, end) reserved. */
 static uintptr_t next, committed, end;
+static struct chunk *chunks; /* all there are, newest first */
 static size_t used_bytes;
 static _Atomic(size_t) free_bytes;
 
 static bool
 chunk_new(size_t bytes)
 {
-    size_t page = jsm_os_page_bytes();
-    size_t chunk_bytes = jsm_round_up(bytes + 2 * page, page);
+    size_t page = jsm_os_page_bytes(), needed = bytes + sizeof(struct chunk) + 2 * page;
+    size_t chunk_bytes = jsm_max(jsm_round_up(needed, page), (size_t)CHUNK_BYTES);
+    uint8_t *reserved = NULL;
 
-    chunk_bytes = jsm_max(chunk_bytes, (size_t)CHUNK_BYTES);
-    void *chunk = NULL;
-    for (; chunk == NULL && chunk_bytes >= bytes + 2 * page; chunk_bytes /= 2) {
-        chunk = jsm_os_reserve(chunk_bytes, page);
-        if (chunk != NULL)
+    for (; chunk_bytes >= needed; chunk_bytes /= 2) {
+        reserved = jsm_os_reserve(chunk_bytes, page);
+        if (reserved != NULL)
             break;
     }
-    if (chunk == NULL)
+    if (reserved == NULL)
         return false;
-    next = committed = (uintptr_t)chunk + page;
-    end = (uintptr_t)chunk + jsm_round_down(chunk_bytes, page) - page;
+    struct chunk *chunk = (struct chunk *)(void *)(reserved + page);
+    size_t usable = jsm_round_down(chunk_bytes, page) - 2 * page, ready = jsm_min(usable, (size_t)STEP_BYTES);
+    if (jsm_os_commit(chunk, ready) != 0) {
+        jsm_os_unmap(reserved, chunk_bytes);
+        return false;
+    }
+    chunk->older = chunks;
+    chunk->bytes = usable;
+    chunks = chunk;
+    next = (uintptr_t)(chunk + 1);
+    committed = (uintptr_t)chunk + ready;
+    end = (uintptr_t)chunk + usable;
     return true;
 }
 
@@ -118,4 +134,16 @@ jsm_meta_free_bytes(void)
 {
     /* ORDER: relaxed; an amount. */
     return jsm_load_relaxed(&free_bytes);
+}
+
+size_t
+jsm_meta_resident_bytes(void)
+{
+    size_t bytes = 0;
+
+    jsm_lock(&jsm_meta_lock);
+    for (const struct chunk *chunk = chunks; chunk != NULL; chunk = chunk->older)
+        bytes += jsm_os_resident_in(chunk, chunk->bytes);
+    jsm_unlock(&jsm_meta_lock);
+    return bytes;
 }

@@ -187,15 +187,36 @@ void jsm_slab_release(struct jsm_span *slab);
 size_t jsm_heap_check(struct jsm_theap *th);
 
 struct jsm_heap_totals {
-    size_t slabs[JSM_CLASSES], blocks[JSM_CLASSES], used[JSM_CLASSES], carved[JSM_CLASSES];
-    size_t large_count, large_bytes;
-    size_t cached_bytes;
+    size_t slabs[JSM_CLASSES], used[JSM_CLASSES], carved[JSM_CLASSES]; /* slabs, and blocks of them */
+    size_t large_count, large_slices;
+    size_t large_bytes;                                                /* that may be used */
+    size_t cached_count, cached_slices;                                /* spans that threads keep */
 };
+
+/* Blocks that fit in a slab of class `c`, and the memory of such a slab. */
+static inline size_t
+jsm_class_slab_bytes(unsigned c)
+{
+    return (size_t)jsm_class_slices(jsm_class_bytes[c]) << JSM_SLICE_SHIFT;
+}
+
+static inline size_t
+jsm_class_capacity(unsigned c)
+{
+    return jsm_class_slab_bytes(c) / jsm_class_bytes[c];
+}
 
 /* Writes down the state of all slabs of the thread, for statistics. */
 void jsm_theap_note(struct jsm_theap *th);
 
 /* Adds up what was written down of all slabs; that of other threads is a little old. */
 void jsm_heap_totals(struct jsm_heap_totals *totals);
+
+/* What malloc_trim(0) of the thread would give back now; `th` may be NULL.  `*free_spans`: in how many
+ * free spans of the page heap, among others. */
+size_t jsm_heap_trimmable_bytes(struct jsm_theap *th, size_t *free_spans);
+
+/* Memory that the heap takes now: arenas, direct mappings, metadata, descriptors. */
+size_t jsm_heap_resident_bytes(void);
 
 #endif

@@ -227,6 +227,25 @@ jsm_os_break_grow(size_t bytes)
 }
 
 size_t
+jsm_os_resident_in(const void *addr, size_t bytes)
+{
+    size_t page = jsm_os_page_bytes(), n_resident = 0;
+    uintptr_t from = jsm_round_down((uintptr_t)addr, page), to = jsm_round_up((uintptr_t)addr + bytes, page);
+    unsigned char state[4096]; /* of a page each */
+    int saved_errno = errno;
+
+    while (from < to) {
+        size_t n = jsm_min((to - from) / page, sizeof state);
+        bool known = syscall(SYS_mincore, from, n * page, state) == 0;
+        for (size_t i = 0; i < n; i++)
+            n_resident += !known || (state[i] & 1) != 0;
+        from += n * page;
+    }
+    errno = saved_errno;
+    return n_resident * page;
+}
+
+size_t
 jsm_os_address_limit_bytes(void)
 {
     int saved_errno = errno;

@@ -51,6 +51,10 @@ bool jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes);
 void *jsm_os_break(void);
 void *jsm_os_break_grow(size_t bytes);
 
+/* Bytes of the pages of [addr, addr + bytes), all mapped, that are resident; all of them where the kernel
+ * does not tell. */
+size_t jsm_os_resident_in(const void *addr, size_t bytes);
+
 /* Limit of address space of the process in bytes; SIZE_MAX if there is none. */
 size_t jsm_os_address_limit_bytes(void);
 

@@ -261,29 +261,63 @@ link_purged_list(struct jsm_span *slab, struct holes *h)
     *tail = JSM_LINK_END;
 }
 
+static void
+find_holes(const struct jsm_span *slab, struct holes *h)
+{
+    memset(h, 0, sizeof *h);
+    if (slab->head == JSM_LINK_END)
+        return;
+    h->page_bytes = jsm_os_page_bytes();
+    h->n_pages = last_page(slab, h, slab->carved - 1u) + 1;
+    count_free(slab, h, slab->head);
+    for (uint32_t page = 0; page < h->n_pages; page++)
+        h->purge[page] = h->n_free[page] > 0; /* those with purged blocks alone are no news */
+    count_free(slab, h, slab->purged_head);
+    for (uint32_t page = 0; page < h->n_pages; page++)
+        h->purge[page] = h->purge[page] && h->n_free[page] == blocks_of_page(slab, h, page);
+}
+
+/* The next run of holes from `*page` on, which moves behind it: where it is and its bytes, 0 if there is none. */
+static size_t
+next_hole(const struct jsm_span *slab, const struct holes *h, uint32_t *page, void **addr)
+{
+    uint32_t start = *page;
+
+    while (start < h->n_pages && !h->purge[start])
+        start++;
+    for (*page = start; *page < h->n_pages && h->purge[*page];)
+        ++*page;
+    *addr = slab->base + start * h->page_bytes;
+    return (*page - start) * h->page_bytes;
+}
+
+size_t
+jsm_slab_hole_bytes(const struct jsm_span *slab)
+{
+    struct holes h;
+    size_t resident = 0;
+    void *addr;
+
+    find_holes(slab, &h);
+    for (uint32_t page = 0; page < h.n_pages;) {
+        size_t bytes = next_hole(slab, &h, &page, &addr);
+        resident += jsm_os_resident_in(addr, bytes);
+    }
+    return resident;
+}
+
 size_t
 jsm_slab_purge_holes(struct jsm_span *slab)
 {
     struct holes h;
-    size_t given_back = 0;
+    size_t given_back = 0, bytes;
+    void *addr;
 
-    if (slab->head == JSM_LINK_END)
-        return 0;
-    memset(&h, 0, sizeof h);
-    h.page_bytes = jsm_os_page_bytes();
-    h.n_pages = last_page(slab, &h, slab->carved - 1u) + 1;
-    count_free(slab, &h, slab->head);
-    for (uint32_t page = 0; page < h.n_pages; page++)
-        h.purge[page] = h.n_free[page] > 0; /* those with purged blocks alone are no news */
-    count_free(slab, &h, slab->purged_head);
-    for (uint32_t page = 0; page < h.n_pages; page++)
-        h.purge[page] = h.purge[page] && h.n_free[page] == blocks_of_page(slab, &h, page);
-
-    for (uint32_t page = 0, end; page < h.n_pages; page = end + 1) {
-        for (end = page; end < h.n_pages && h.purge[end]; end++)
-            ;
-        if (end > page && jsm_os_purge(slab->base + page * h.page_bytes, (end - page) * h.page_bytes) == 0)
-            given_back += (end - page) * h.page_bytes;
+    find_holes(slab, &h);
+    for (uint32_t page = 0; page < h.n_pages;) {
+        bytes = next_hole(slab, &h, &page, &addr);
+        if (bytes > 0 && jsm_os_purge(addr, bytes) == 0)
+            given_back += bytes;
     }
     if (given_back > 0) {
         split_free_list(slab, &h);

@@ -72,6 +72,9 @@ bool jsm_slab_recarve(struct jsm_span *slab);
 /* Gives back the memory of pages that hold only free blocks; bytes given back.  [own] */
 size_t jsm_slab_purge_holes(struct jsm_span *slab);
 
+/* What it would give back now, as far as it is resident. [own] */
+size_t jsm_slab_hole_bytes(const struct jsm_span *slab);
+
 /* Whether S1 and S3 hold. [own] */
 bool jsm_slab_check(const struct jsm_span *slab);
 

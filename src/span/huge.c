@@ -11,12 +11,23 @@ struct jsm_lock jsm_huge_lock = { .rank = JSM_RANK_HUGE };
 _Atomic(size_t) jsm_mapped_bytes;
 
 static struct jsm_link mappings;                            /* [lock huge] */
-static size_t huge_count, huge_bytes, huge_peak_bytes;      /* [lock huge] */
+static size_t huge_count, max_huge_count, max_huge_bytes;   /* [lock huge] */
 
 static size_t
 mapped_bytes(const struct jsm_span *span)
 {
     return jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
+}
+
+static void
+add_bytes_locked(size_t more, size_t less)
+{
+    /* ORDER: relaxed, both; an amount, which changes under the lock that we hold. */
+    size_t bytes = jsm_load_relaxed(&jsm_mapped_bytes) + more - less;
+    jsm_store_relaxed(&jsm_mapped_bytes, bytes);
+    max_huge_bytes = jsm_max(max_huge_bytes, bytes);
+    max_huge_count = jsm_max(max_huge_count, huge_count);
+    jsm_span_note_peak();
 }
 
 static void
@@ -27,19 +38,14 @@ enter_locked(struct jsm_span *span, uint8_t *base, size_t bytes)
     span->n_slices = 0;
     jsm_set_kind(span, JSM_KIND_HUGE);
     jsm_list_append(&mappings, &span->all);
-    huge_bytes += mapped_bytes(span);
-    /* ORDER: relaxed; an amount. */
-    jsm_store_relaxed(&jsm_mapped_bytes, huge_bytes);
-    huge_peak_bytes = jsm_max(huge_peak_bytes, huge_bytes);
+    add_bytes_locked(mapped_bytes(span), 0);
 }
 
 static void
 leave_locked(struct jsm_span *span)
 {
     jsm_list_remove(&span->all);
-    huge_bytes -= mapped_bytes(span);
-    /* ORDER: relaxed; an amount. */
-    jsm_store_relaxed(&jsm_mapped_bytes, huge_bytes);
+    add_bytes_locked(0, mapped_bytes(span));
     jsm_set_kind(span, JSM_KIND_GONE);
 }
 
@@ -172,7 +178,27 @@ jsm_huge_totals(struct jsm_span_totals *totals)
 {
     jsm_lock(&jsm_huge_lock);
     totals->huge_count = huge_count;
-    totals->huge_bytes = huge_bytes;
-    totals->huge_peak_bytes = huge_peak_bytes;
+    /* ORDER: relaxed; it changes under the lock that we hold. */
+    totals->huge_bytes = jsm_load_relaxed(&jsm_mapped_bytes);
+    totals->max_huge_count = max_huge_count;
+    totals->max_huge_bytes = max_huge_bytes;
     jsm_unlock(&jsm_huge_lock);
+}
+
+size_t
+jsm_huge_resident_bytes(void)
+{
+    size_t bytes = 0, page = jsm_os_page_bytes();
+    uintptr_t counted = 0; /* the page of the descriptor before, which neighbours share */
+
+    jsm_lock(&jsm_huge_lock);
+    for (struct jsm_link *l = mappings.next; l != NULL && l != &mappings; l = l->next) {
+        struct jsm_span *span = jsm_list_entry(l, struct jsm_span, all);
+        bytes += jsm_os_resident_in(span->base, mapped_bytes(span));
+        if ((uintptr_t)span / page != counted)
+            bytes += page;
+        counted = (uintptr_t)span / page;
+    }
+    jsm_unlock(&jsm_huge_lock);
+    return bytes;
 }

@@ -61,6 +61,27 @@ count(_Atomic(size_t) *counter, size_t more, size_t less)
     jsm_fetch_add_relaxed(counter, more - less);
 }
 
+static _Atomic(size_t) peak_bytes;
+
+size_t
+jsm_span_peak_bytes(void)
+{
+    /* ORDER: relaxed; a statistic. */
+    return jsm_load_relaxed(&peak_bytes);
+}
+
+void
+jsm_span_note_peak(void)
+{
+    /* ORDER: relaxed, all three; amounts. */
+    size_t bytes = (jsm_load_relaxed(&jsm_used_slices) << JSM_SLICE_SHIFT) + jsm_load_relaxed(&jsm_mapped_bytes);
+    size_t peak = jsm_load_relaxed(&peak_bytes);
+
+    /* ORDER: release only because there is no relaxed form; nothing is published. */
+    while (bytes > peak && !jsm_cas_weak_release(&peak_bytes, &peak, bytes))
+        ;
+}
+
 /* ---- Lists of free spans ---- */
 
 static void
@@ -219,6 +240,7 @@ hand_out(struct jsm_arena *arena, size_t index, size_t n, bool *clean)
     span->n_slices = (uint32_t)n;
     jsm_set_kind(span, JSM_KIND_BUSY);
     count(&jsm_used_slices, n, 0);
+    jsm_span_note_peak();
     return span;
 }
 
@@ -458,6 +480,18 @@ jsm_span_visit_alone(void (*visit)(struct jsm_span *span, void *arg), void *arg)
 {
     for (unsigned i = 0; i < jsm_arena_count(); i++)
         visit_arena(jsm_arena_at(i), visit, arg);
+}
+
+void
+jsm_span_visit_dirty(void (*visit)(const struct jsm_span *span, void *arg), void *arg)
+{
+    for (unsigned i = 0; i < jsm_shard_count(); i++) {
+        struct jsm_shard *shard = &jsm_shards[i];
+        jsm_lock(&shard->lock);
+        for (struct jsm_link *l = shard->by_age.next; l != NULL && l != &shard->by_age; l = l->next)
+            visit(jsm_list_entry(l, struct jsm_span, all), arg);
+        jsm_unlock(&shard->lock);
+    }
 }
 
 void

@@ -130,7 +130,8 @@ struct jsm_span_totals {
     size_t used_slices;   /* in spans that are not free */
     size_t dirty_slices;  /* free and possibly resident */
     size_t clean_slices;  /* free, not resident, below a frontier */
-    size_t huge_count, huge_bytes, huge_peak_bytes;
+    size_t huge_count, huge_bytes;
+    size_t max_huge_count, max_huge_bytes;
     size_t purged_bytes, purge_calls;
 };
 
@@ -139,6 +140,16 @@ void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
 
 /* Memory of direct mappings, in bytes. */
 extern _Atomic(size_t) jsm_mapped_bytes;
+
+/* Memory of direct mappings that is resident, with that of their descriptors. */
+size_t jsm_huge_resident_bytes(void);
+
+/* Calls `visit` for each free span that has dirty slices, with the lock of its shard held. */
+void jsm_span_visit_dirty(void (*visit)(const struct jsm_span *span, void *arg), void *arg);
+
+/* The most memory that was ever in spans in use and direct mappings.  Whoever makes that more says so. */
+size_t jsm_span_peak_bytes(void);
+void jsm_span_note_peak(void);
 
 /* Free memory that the layers above keep for themselves, in bytes. */
 extern _Atomic(size_t) jsm_kept_bytes;
