@@ -10,7 +10,8 @@ jsm_man3 = \
 	%D%/jsm_malloc_usable_size.3 \
 	%D%/jsm_heap_new.3 \
 	%D%/jsm_malloc_stats.3 \
-	%D%/jsm_mallopt.3
+	%D%/jsm_mallopt.3 \
+	%D%/os_malloc.3
 dist_man_MANS += $(jsm_man3) %D%/jsmalloc.1 %D%/jsmalloc.7
 nodist_man_MANS += %D%/jsmalloc.conf.5
 EXTRA_DIST += %D%/jsmalloc.conf.5.in tools/man-include.awk tools/man-names.awk

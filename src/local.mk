@@ -6,6 +6,7 @@ libcore_la_SOURCES = \
 	%D%/os/os.h %D%/os/group.c %D%/os/mem.c %D%/os/misc.c \
 	%D%/rt/rt.h %D%/rt/lock.c %D%/rt/option.h %D%/rt/option.c %D%/rt/option_report.c \
 	%D%/rt/option_source.c %D%/rt/text.c \
+	%D%/osmem/osmem.h %D%/osmem/block.h %D%/osmem/heap.c %D%/osmem/mapped.c %D%/osmem/osmem.c %D%/osmem/report.c \
 	%D%/addr/addr.h %D%/addr/pagemap.c \
 	%D%/arena/arena.h %D%/arena/arena.c %D%/arena/meta.c \
 	%D%/span/span.h %D%/span/check.c %D%/span/huge.c %D%/span/purge.c %D%/span/span.c \
@@ -17,6 +18,8 @@ libcore_la_SOURCES = \
 	%D%/api/stats_print.c %D%/api/tune.c
 nodist_libcore_la_SOURCES = %D%/rt/option_table.inc
 include_HEADERS += include/jsmalloc.h
+jsmalloc_includedir = $(includedir)/jsmalloc
+jsmalloc_include_HEADERS = include/jsmalloc/osmem.h
 EXTRA_DIST += %D%/README.md %D%/rt/options.tbl %D%/jsmalloc.map tools/genopt.awk
 
 # The option table: one source, the C table generated from it.

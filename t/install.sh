@@ -73,6 +73,22 @@ main(void)
 END
     try "a C program" "$scratch/a.c" "$CC"
 
+    cat > "$scratch/o.c" << 'END'
+#include <jsmalloc/osmem.h>
+#include <stdio.h>
+int
+main(void)
+{
+    char *p = os_malloc(10), *q = os_calloc(10, 1000);
+    p = os_realloc(p, 1000);
+    puts(p && q && q[9999] == 0 ? "ours" : "not ours");
+    os_free(q);
+    os_free(p);
+    return 0;
+}
+END
+    try "a C program that uses <jsmalloc/osmem.h>" "$scratch/o.c" "$CC"
+
     # It names nothing of ours: the library must not be dropped by --as-needed.
     cat > "$scratch/b.c" << 'END'
 #define _GNU_SOURCE

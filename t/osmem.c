@@ -1,0 +1,744 @@
+/* t/osmem.c - the os_ allocator under load: against a model, in threads, across fork, out of memory, with
+ * others who move the program break, and with wrong pointers.
+ *
+ * t/seed-os.c has its rules one by one.
+ * SPDX-License-Identifier: MIT
+ */
+#include "unit.h"
+
+#include <jsmalloc/osmem.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "osmem/block.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+static uint64_t random_state;
+
+static size_t
+below(size_t n)
+{
+    return random_below(&random_state, n);
+}
+
+/* ---- The heap as the document describes it, on paper ---- */
+
+enum { H = JSM_OSMEM_HEADER, MAX_CHUNKS = 4000, LIVE = 300 };
+
+static struct chunk {
+    size_t at, size; /* of the payload; `at` counts from the start of the heap */
+    bool used;
+} chunk[MAX_CHUNKS];
+static unsigned n_chunks;
+
+static void
+chunk_insert(unsigned i, size_t at, size_t size)
+{
+    memmove(&chunk[i + 1], &chunk[i], (n_chunks++ - i) * sizeof *chunk);
+    chunk[i] = (struct chunk){ at, size, false };
+}
+
+static void
+chunk_join(unsigned i)
+{
+    chunk[i].size += H + chunk[i + 1].size;
+    memmove(&chunk[i + 1], &chunk[i + 2], (--n_chunks - i - 1) * sizeof *chunk);
+}
+
+static void
+chunk_split(unsigned i, size_t size)
+{
+    size_t rest = chunk[i].size - size;
+
+    if (rest <= H)
+        return;
+    chunk[i].size = size;
+    chunk_insert(i + 1, chunk[i].at + size + H, rest - H);
+}
+
+static unsigned
+chunk_at(size_t at)
+{
+    unsigned i = 0;
+
+    while (chunk[i].at != at)
+        i++;
+    return i;
+}
+
+static size_t
+model_end(void)
+{
+    return n_chunks == 0 ? 0 : chunk[n_chunks - 1].at + chunk[n_chunks - 1].size;
+}
+
+static size_t
+model_take(size_t size)
+{
+    unsigned best = MAX_CHUNKS;
+
+    size = jsm_round_up(size, 8);
+    if (n_chunks == 0)
+        chunk_insert(0, H, jsm_max(size, 128 * KIB - H));
+    for (unsigned i = 0; i < n_chunks; i++) {
+        while (!chunk[i].used && i + 1 < n_chunks && !chunk[i + 1].used)
+            chunk_join(i);
+        if (!chunk[i].used && chunk[i].size >= size && (best == MAX_CHUNKS || chunk[i].size < chunk[best].size))
+            best = i;
+    }
+    if (best == MAX_CHUNKS) {
+        best = n_chunks - 1;
+        if (chunk[best].used)
+            chunk_insert(++best, model_end() + H, size);
+        chunk[best].size = size;
+    }
+    chunk[best].used = true;
+    chunk_split(best, size);
+    return chunk[best].at;
+}
+
+static size_t
+model_change(size_t at, size_t size)
+{
+    unsigned i = chunk_at(at);
+    size_t wanted = jsm_round_up(size, 8);
+
+    while (chunk[i].size < wanted && i + 1 < n_chunks && !chunk[i + 1].used)
+        chunk_join(i);
+    if (chunk[i].size < wanted && i + 1 == n_chunks)
+        chunk[i].size = wanted;
+    if (chunk[i].size >= wanted) {
+        chunk_split(i, wanted);
+        return at;
+    }
+    size_t to = model_take(size);
+    chunk[chunk_at(at)].used = false;
+    return to;
+}
+
+/* The first part: nobody else has moved the break yet. */
+static void
+test_model(void)
+{
+    static struct {
+        unsigned char *p;
+        size_t size;
+    } live[LIVE];
+    unsigned char *heap = sbrk(0);
+    unsigned elsewhere = 0, spoilt = 0, unsound = 0, n = rounds(40000, 1000000);
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned s = (unsigned)below(LIVE);
+        size_t size = 1 + below(below(20) == 0 ? 20000 : 300);
+        size_t at = 0;
+        if (live[s].p == NULL) {
+            at = model_take(size);
+            live[s].p = below(4) != 0 || size >= 4096 ? os_malloc(size) : os_calloc(size, 1);
+        } else if (below(3) != 0) {
+            spoilt += !is_filled(live[s].p, live[s].size, live[s].size, s);
+            chunk[chunk_at((size_t)(live[s].p - heap))].used = false;
+            os_free(live[s].p);
+            live[s].p = NULL;
+            continue;
+        } else {
+            at = model_change((size_t)(live[s].p - heap), size);
+            live[s].p = os_realloc(live[s].p, size);
+            spoilt += !is_filled(live[s].p, jsm_min(size, live[s].size), live[s].size, s);
+        }
+        elsewhere += live[s].p != heap + at || (unsigned char *)sbrk(0) != heap + model_end();
+        if (elsewhere != 0)
+            break;
+        live[s].size = size;
+        fill(live[s].p, size, s);
+        unsound += i % 200 == 0 && jsm_osmem_check() != 0;
+    }
+    is_uint(elsewhere, 0, "every block, and the program break, is where the document puts it");
+    is_uint(spoilt, 0, "what was written is read, also after realloc");
+    is_uint(unsound + jsm_osmem_check(), 0, "the heap is sound");
+    for (unsigned s = 0; s < LIVE; s++)
+        os_free(live[s].p);
+}
+
+/* ---- All sizes, with others who move the break ---- */
+
+struct parcel {
+    unsigned char *p;
+    size_t size;
+    uint64_t id;
+};
+
+static size_t
+some_size(uint64_t *r)
+{
+    static const size_t most[] = {64, 64, 300, 300, 300, 3000, 3000, 9000, 140000, 400000};
+
+    return random_below(r, most[random_below(r, COUNT_OF(most))]) + 1;
+}
+
+static bool
+parcel_good(const struct parcel *a)
+{
+    return a->p == NULL || is_filled(a->p, a->size, a->size, a->id);
+}
+
+/* One random operation; number of things that were wrong. */
+static unsigned
+parcel_step(struct parcel *a, uint64_t *r)
+{
+    size_t size = some_size(r);
+    unsigned wrong = 0;
+
+    if (a->p != NULL && random_below(r, 3) != 0) {
+        wrong += !parcel_good(a);
+        os_free(a->p);
+        a->p = NULL;
+        return wrong;
+    }
+    if (a->p != NULL) {
+        a->p = os_realloc(a->p, size);
+        wrong += a->p == NULL || !is_filled(a->p, jsm_min(size, a->size), a->size, a->id);
+    } else if (random_below(r, 3) == 0) {
+        a->p = os_calloc(size, 1);
+        wrong += a->p == NULL || !is_all(a->p, size, 0);
+    } else {
+        a->p = os_malloc(size);
+        wrong += a->p == NULL;
+    }
+    wrong += (uintptr_t)a->p % 8 != 0;
+    a->size = size;
+    a->id = random_next(r);
+    if (a->p != NULL)
+        fill(a->p, size, a->id);
+    return wrong;
+}
+
+static void
+test_company(void)
+{
+    enum { STRANGERS = 80, OURS = 500 };
+    static struct parcel own[OURS];
+    static struct { unsigned char *p; size_t size; } stranger[STRANGERS];
+    unsigned wrong = 0, touched = 0, unsound = 0, n = rounds(20000, 400000), n_strangers = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        wrong += parcel_step(&own[below(OURS)], &random_state);
+        if (i % (n / STRANGERS) == 0 && n_strangers < STRANGERS) {
+            size_t size = 1 + below(5000);
+            stranger[n_strangers].p = sbrk((intptr_t)size);
+            stranger[n_strangers].size = size;
+            set_all(stranger[n_strangers++].p, size, (unsigned char)i);
+        }
+        if (i % 100 == 50) /* up and down again, as if nothing had been */
+            wrong += sbrk(3001) == (void *)-1 || sbrk(-3001) == (void *)-1;
+        unsound += i % 200 == 0 && jsm_osmem_check() != 0;
+    }
+    for (unsigned i = 0; i < n_strangers; i++)
+        touched += !is_all(stranger[i].p, stranger[i].size, stranger[i].p[0]);
+    is_uint(wrong, 0, "blocks of all sizes hold what was written, while others move the break");
+    is_uint(touched, 0, "whose memory is not touched");
+    is_uint(unsound + jsm_osmem_check(), 0, "the heap is sound");
+    for (unsigned i = 0; i < OURS; i++)
+        os_free(own[i].p);
+}
+
+static void
+test_many_mapped(void)
+{
+    enum { MANY = 2000 };
+    static unsigned char *p[MANY];
+    unsigned wrong = 0;
+    size_t page = jsm_os_page_bytes();
+
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < MANY; i++) {
+            if (p[i] == NULL)
+                p[i] = os_calloc(page, 1);
+            wrong += p[i] == NULL || p[i][0] != 0;
+            p[i][0] = (unsigned char)(i % 251 + 1);
+        }
+        for (unsigned i = 0; i < MANY; i++) {
+            unsigned k = (unsigned)below(MANY);
+            os_free(p[k]);
+            p[k] = NULL;
+        }
+        for (unsigned i = 0; i < MANY; i++) {
+            wrong += p[i] != NULL && p[i][0] != i % 251 + 1;
+            if (p[i] != NULL)
+                p[i][0] = 0;
+        }
+        wrong += jsm_osmem_check();
+    }
+    for (unsigned i = 0; i < MANY; i++)
+        os_free(p[i]);
+    is_uint(wrong + jsm_osmem_check(), 0, "thousands of mapped blocks come and go in any order");
+}
+
+static void
+test_neighbours(void)
+{
+    unsigned char *a = os_malloc(100), *b = jsm_malloc(100), *c = malloc(100);
+
+    ok(a != NULL && b != NULL && c != NULL && !jsm_is_ours(a) && jsm_is_ours(b),
+       "it lives beside malloc, and apart from it");
+    os_free(a);
+    jsm_free(b);
+    free(c);
+}
+
+static void
+test_errno(void)
+{
+    size_t half = hide_size(SIZE_MAX / 2 + 1), all = hide_size(SIZE_MAX), most = hide_size(PTRDIFF_MAX);
+    unsigned wrong = 0;
+
+    errno = 0;
+    wrong += os_malloc(all) != NULL || errno != ENOMEM;
+    errno = 0;
+    wrong += os_malloc(half) != NULL || errno != ENOMEM;
+    errno = 0;
+    wrong += os_malloc(most) != NULL || errno != ENOMEM;
+    errno = 0;
+    wrong += os_calloc(half, 2) != NULL || errno != ENOMEM;
+    errno = 0;
+    wrong += os_calloc(all, all) != NULL || errno != ENOMEM;
+    unsigned char *p = os_malloc(100), *m = os_malloc(200000);
+    fill(p, 100, 1);
+    fill(m, 200000, 2);
+    errno = 0;
+    wrong += os_realloc(p, all) != NULL || errno != ENOMEM;
+    errno = 0;
+    wrong += os_realloc(m, all) != NULL || os_realloc(m, most) != NULL || errno != ENOMEM;
+    wrong += !is_filled(p, 100, 100, 1) || !is_filled(m, 200000, 200000, 2);
+    is_uint(wrong, 0, "what there cannot be is ENOMEM, and leaves blocks as they were");
+    errno = ERRNO_MARK;
+    p = os_realloc(p, 300);
+    m = os_realloc(m, 100);
+    void *q = os_malloc(10), *r = os_calloc(10, 1000), *s = os_malloc(100000);
+    ok(p != NULL && m != NULL && q != NULL && r != NULL && s != NULL && errno == ERRNO_MARK,
+       "success leaves errno alone");
+    os_free(p);
+    os_free(m);
+    os_free(q);
+    os_free(r);
+    os_free(s);
+}
+
+/* ---- Threads and fork ---- */
+
+enum { THREADS = 4, SHARED = 64 };
+
+static struct parcel shared[SHARED];
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool stop;
+
+static bool
+stopped(void)
+{
+    pthread_mutex_lock(&shared_lock);
+    bool s = stop;
+    pthread_mutex_unlock(&shared_lock);
+    return s;
+}
+
+/* Works on blocks of its own, and exchanges them for those of others. */
+static unsigned
+work(uint64_t seed, unsigned n)
+{
+    struct parcel own[32] = {{NULL, 0, 0}};
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < n || (n == 0 && !stopped()); i++) {
+        struct parcel *a = &own[random_below(&seed, COUNT_OF(own))];
+        wrong += parcel_step(a, &seed);
+        if (i % 4 != 0)
+            continue;
+        pthread_mutex_lock(&shared_lock);
+        struct parcel *b = &shared[random_below(&seed, SHARED)], c = *a;
+        *a = *b;
+        *b = c;
+        pthread_mutex_unlock(&shared_lock);
+        wrong += !parcel_good(a);
+    }
+    for (unsigned i = 0; i < COUNT_OF(own); i++)
+        os_free(own[i].p);
+    return wrong;
+}
+
+static void *
+work_some(void *seed)
+{
+    return (void *)(uintptr_t)work((uintptr_t)seed, rounds(4000, 100000));
+}
+
+static void *
+work_on(void *seed)
+{
+    return (void *)(uintptr_t)work((uintptr_t)seed, 0);
+}
+
+static void
+start(pthread_t *t, void *(*body)(void *))
+{
+    for (unsigned i = 0; i < THREADS; i++)
+        if (pthread_create(&t[i], NULL, body, (void *)(uintptr_t)(below(1000000) + 1)) != 0)
+            _exit(99);
+}
+
+/* Number of things that were wrong in the threads. */
+static unsigned
+join(pthread_t *t)
+{
+    unsigned wrong = 0;
+    void *result;
+
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(t[i], &result);
+        wrong += (unsigned)(uintptr_t)result;
+    }
+    return wrong;
+}
+
+static int
+use_in_child(void)
+{
+    pthread_mutex_unlock(&shared_lock);
+    unsigned wrong = jsm_osmem_check() + work(1, 300) + jsm_osmem_check();
+    void *p = jsm_malloc(100); /* whose handlers have run as well */
+
+    wrong += p == NULL;
+    jsm_free(p);
+    return wrong == 0 ? 0 : 1;
+}
+
+static void
+test_threads(void)
+{
+    pthread_t t[THREADS];
+    unsigned n = rounds(100, 2000);
+    struct child child = { .status = 0 };
+
+    start(t, work_some);
+    is_uint(join(t), 0, "threads use and free each other's blocks");
+    is_uint(jsm_osmem_check(), 0, "the heap is sound");
+    if (under_qemu()) {
+        skip(2, "an emulator that forks only programs without threads");
+        return;
+    }
+    start(t, work_on);
+    for (unsigned i = 0; i < n && ended_well(&child); i++) {
+        /* The test's own lock must not be held by a thread that the child does not have. */
+        pthread_mutex_lock(&shared_lock);
+        in_child(&child, use_in_child);
+        pthread_mutex_unlock(&shared_lock);
+        sched_yield();
+    }
+    ok(ended_well(&child), "a child uses the heap while other threads of the parent do");
+    tell_child(&child);
+    pthread_mutex_lock(&shared_lock);
+    stop = true;
+    pthread_mutex_unlock(&shared_lock);
+    is_uint(join(t) + jsm_osmem_check(), 0, "which is nothing to them");
+    for (unsigned i = 0; i < SHARED; i++) {
+        os_free(shared[i].p);
+        shared[i].p = NULL;
+    }
+}
+
+/* ---- No memory ---- */
+
+/* Fills memory up to a limit with blocks of `size` bytes; number of things that were wrong. */
+static unsigned
+fill_up(size_t size)
+{
+    static struct parcel a[40000];
+    unsigned n = 0, wrong = 0;
+
+    errno = 0;
+    while (n < COUNT_OF(a) && (a[n].p = os_malloc(size)) != NULL) {
+        a[n].size = size;
+        a[n].id = n;
+        fill(a[n].p, size, n);
+        n++;
+    }
+    wrong += n == 0 || n == COUNT_OF(a) || errno != ENOMEM;
+    errno = 0;
+    wrong += os_realloc(a[0].p, 64 * MIB) != NULL || errno != ENOMEM;
+    errno = 0;
+    wrong += os_calloc(64 * MIB, 1) != NULL || errno != ENOMEM;
+    wrong += jsm_osmem_check();
+    for (unsigned i = 0; i < n; i++) {
+        wrong += !parcel_good(&a[i]);
+        os_free(a[i].p);
+    }
+    void *p = os_malloc(size), *q = os_malloc(size);
+    wrong += p == NULL || q == NULL || jsm_osmem_check() != 0;
+    return wrong;
+}
+
+static int
+limited(int resource)
+{
+    struct rlimit limit = { 48 * MIB, 48 * MIB };
+    char text[128];
+    unsigned wrong = 0;
+
+    if (resource == RLIMIT_AS && jsm_os_read_file("/proc/self/statm", text, sizeof text) > 0)
+        limit.rlim_cur = limit.rlim_max = strtoul(text, NULL, 10) * jsm_os_page_bytes() + 24 * MIB;
+    if (setrlimit((__rlimit_resource_t)resource, &limit) != 0)
+        return 77;
+    wrong += fill_up(200000);
+    wrong += fill_up(3000); /* last: the heap does not shrink */
+    return wrong == 0 ? 0 : 1;
+}
+
+static int
+limited_data(void)
+{
+    return limited(RLIMIT_DATA);
+}
+
+static int
+limited_addresses(void)
+{
+    return limited(RLIMIT_AS);
+}
+
+/* Each of the first calls to the system fails once, or with all that follow. */
+static int
+injected(void)
+{
+    unsigned wrong = 0;
+    uint64_t r = random_state;
+
+    for (unsigned i = 0; i < 2000; i++) {
+        struct parcel a = { os_malloc(3000), 3000, i };
+        if (a.p == NULL)
+            return 2;
+        fill(a.p, a.size, a.id);
+        jsm_os_fail_sticky = i % 2 != 0;
+        jsm_os_fail_after = (int)random_below(&r, 3);
+        void *b = os_malloc(100000), *c = os_calloc(1, 10000), *d = os_realloc(a.p, some_size(&r) + 3000);
+        jsm_os_fail_after = -1;
+        wrong += !is_filled(d != NULL ? d : a.p, 3000, 3000, i);
+        wrong += i % 50 == 0 && jsm_osmem_check() != 0;
+        os_free(b);
+        os_free(c);
+        os_free(d != NULL ? d : a.p);
+    }
+    return wrong + jsm_osmem_check() == 0 ? 0 : 1;
+}
+
+/* ---- Wrong pointers ---- */
+
+static unsigned char *victim;
+
+/* A child that did wrong reports it in these words, and goes on. */
+static void
+is_reported(int (*body)(void), const char *call, const char *kind, const char *more)
+{
+    struct child child;
+
+    in_child(&child, body);
+    bool said = strstr(child.text, call) != NULL && strstr(child.text, kind) != NULL;
+    if (!ok(ended_well(&child) && said && strstr(child.text, more) != NULL, "%s...: %s", call, kind))
+        tell_child(&child);
+}
+
+/* The child's verdict after its misuse: the heap is as good as ever. */
+static int
+survived(void)
+{
+    return jsm_osmem_check() == 0 && work(1, 200) == 0 && jsm_osmem_check() == 0 ? 0 : 1;
+}
+
+static int
+report_only(void)
+{
+    return jsm_option_set("check_action", "1");
+}
+
+static int
+free_twice(void)
+{
+    if (!report_only())
+        return 9;
+    victim = os_malloc(100);
+    os_free(victim);
+    os_free(hide(victim));
+    return survived();
+}
+
+static int
+free_joined(void)
+{
+    if (!report_only())
+        return 9;
+    unsigned char *p = os_malloc(100), *q = os_malloc(100);
+    os_free(p);
+    os_free(q);
+    os_free(os_malloc(200));
+    os_free(hide(q));
+    return survived();
+}
+
+static int
+free_mapped_twice(void)
+{
+    if (!report_only())
+        return 9;
+    victim = os_malloc(MIB);
+    os_free(victim);
+    os_free(hide(victim));
+    return survived();
+}
+
+static int
+free_inside(void)
+{
+    if (!report_only())
+        return 9;
+    victim = os_malloc(100);
+    fill(victim, 100, 1);
+    os_free(hide(victim + 16));
+    return is_filled(victim, 100, 100, 1) ? survived() : 2;
+}
+
+static int
+free_header(void)
+{
+    if (!report_only())
+        return 9;
+    victim = os_malloc(100);
+    os_free(hide(victim - 8));
+    return survived();
+}
+
+static int
+free_inside_mapped(void)
+{
+    if (!report_only())
+        return 9;
+    victim = os_malloc(MIB);
+    os_free(hide(victim + 4096));
+    return is_all(victim, 1, 0) ? survived() : 2;
+}
+
+static int
+free_foreign(void)
+{
+    unsigned char local = 0, *between = NULL;
+
+    if (!report_only())
+        return 9;
+    os_free(os_malloc(100));
+    between = sbrk(4096);
+    void *p = jsm_malloc(10), *q = os_malloc(100000);
+    void *const pointers[] = {&local, p, (void *)(uintptr_t)fill_up, between + 1024, (void *)1, (void *)32, (void *)H,
+                              (void *)(UINTPTR_MAX - 7), &victim};
+    for (unsigned i = 0; i < COUNT_OF(pointers); i++) {
+        errno = 0;
+        os_free(hide(pointers[i]));
+        if (os_realloc(hide(pointers[i]), 10) != NULL || errno != EINVAL)
+            return 2;
+    }
+    os_free(q);
+    jsm_free(p);
+    return survived();
+}
+
+static int
+free_damaged(void)
+{
+    if (!report_only())
+        return 9;
+    unsigned char *p = os_malloc(24), *q = os_malloc(24);
+    set_all(p, 24 + 8, 0xff);
+    os_free(hide(q));
+    return jsm_osmem_check() != 0 && os_malloc(10) == NULL && errno == ENOMEM && os_realloc(q, 5) == NULL ? 0 : 2;
+}
+
+static int
+realloc_freed(void)
+{
+    victim = os_malloc(100);
+    os_free(victim);
+    return os_realloc(hide(victim), 200) == NULL ? survived() : 1;
+}
+
+static int
+abort_by_default(void)
+{
+    victim = os_malloc(100);
+    os_free(victim);
+    os_free(hide(victim));
+    return 0;
+}
+
+static void
+test_misuse(void)
+{
+    struct rlimit none = { 0, 0 };
+    struct child child;
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    is_reported(free_twice, "os_free(0x", "double free", "block of 104 bytes at 0x");
+    is_reported(free_joined, "os_free(0x", "double free", "which is free; the pointer lies");
+    is_reported(free_mapped_twice, "os_free(0x", "double free", "to learn where");
+    is_reported(free_inside, "os_free(0x", "invalid pointer (inside a block)", "the pointer lies 16 bytes inside");
+    is_reported(free_header, "os_free(0x", "invalid pointer (inside a block)", "the pointer lies in its header");
+    is_reported(free_inside_mapped, "os_free(0x", "invalid pointer (inside a block)", "lies 4096 bytes inside");
+    is_reported(free_foreign, "os_realloc(0x", "invalid pointer (not from this allocator)", "to learn where");
+    is_reported(free_damaged, "os_malloc: ", "damaged block (its header was overwritten)", "written to beyond");
+    in_child(&child, realloc_freed);
+    ok(ended_well(&child) && child.text[0] == '\0', "os_realloc() of a freed block is no more than NULL");
+    in_child(&child, abort_by_default);
+    ok(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGABRT && strstr(child.text, "double free") != NULL,
+       "the program is aborted if nothing else is wanted");
+}
+
+static void
+test_limits(void)
+{
+    struct child child;
+
+    if (SANITIZED || under_qemu()) {
+        skip(2, "limits that leave nothing to a sanitizer or an emulator");
+    } else {
+        in_child(&child, limited_data);
+        ok(ended_well(&child), "RLIMIT_DATA: ENOMEM, blocks as they were, and service again");
+        tell_child(&child);
+        in_child(&child, limited_addresses);
+        ok(ended_well(&child), "RLIMIT_AS: ENOMEM, blocks as they were, and service again");
+        tell_child(&child);
+    }
+    in_child(&child, injected);
+    ok(ended_well(&child), "whichever call to the system fails, no block is lost");
+    tell_child(&child);
+}
+
+int
+main(void)
+{
+    end_if_stuck();
+    plan(3 + 3 + 1 + 1 + 2 + 4 + 3 + 10);
+    random_state = test_seed();
+    test_model();
+    test_company();
+    test_many_mapped();
+    test_neighbours();
+    test_errno();
+    test_threads();
+    test_limits();
+    test_misuse();
+    return done();
+}
