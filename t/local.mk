@@ -31,6 +31,7 @@ EXTRA_DIST += %D%/run %D%/packages
 
 include %D%/unit.mk
 include %D%/blackbox.mk
+include %D%/seeds.mk
 include %D%/programs.mk
 include %D%/scripts.mk
 include %D%/regress.mk
