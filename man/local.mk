@@ -16,13 +16,13 @@ dist_man_MANS += $(jsm_man3) %D%/jsmalloc.1 %D%/jsmalloc.7
 nodist_man_MANS += %D%/jsmalloc.conf.5
 EXTRA_DIST += %D%/jsmalloc.conf.5.in tools/man-include.awk tools/man-names.awk
 
-# The list of options comes from their table.
-%D%/jsmalloc.conf.5: $(srcdir)/%D%/jsmalloc.conf.5.in $(srcdir)/tools/man-include.awk $(jsm_options)
+# The lists of options and presets come from their table.
+%D%/jsmalloc.conf.5: $(srcdir)/%D%/jsmalloc.conf.5.in $(srcdir)/tools/man-include.awk $(jsm_options) Makefile
 	$(AM_V_GEN)$(MKDIR_P) %D% && \
 	$(AWK) -v form=mdoc $(jsm_list_options) > $@.options && \
 	$(AWK) -v form=presets $(jsm_list_options) > $@.presets && \
-	$(AWK) -v options=$@.options -v presets=$@.presets -f $(srcdir)/tools/man-include.awk \
-	  $(srcdir)/%D%/jsmalloc.conf.5.in > $@.tmp && mv -f $@.tmp $@ && rm -f $@.options $@.presets
+	$(AWK) -v options=$@.options -v presets=$@.presets -v conf='$(sysconfdir)/jsmalloc.conf' \
+	  -f $(srcdir)/tools/man-include.awk $(srcdir)/%D%/jsmalloc.conf.5.in > $@.tmp && mv -f $@.tmp $@ && rm -f $@.options $@.presets
 CLEANFILES += %D%/jsmalloc.conf.5
 
 # The other names of the pages, as "page name" in each line; configure may have been told to rename pages.

@@ -60,6 +60,19 @@ else
     fail "the library takes the recipes of jsmalloc.7"
 fi
 
+# ---- The file of jsmalloc.conf(5), as it is read by programs of the names that it has ----
+sed -n -e '/^\.Sh EXAMPLES/,/^\.Sh [^E]/{/^\.Bd -literal/,/^\.Ed/{/^\./!p;};}' "$top_srcdir/man/jsmalloc.conf.5.in" |
+    sed "s|/tmp|$scratch|" > "$scratch/conf"
+options_of() {
+    cp "$scratch/any" "$scratch/$1"
+    JSMALLOC_CONF=$scratch/conf JSMALLOC_OPTIONS=confirm=on run "$scratch/$1" 2>&1
+}
+for program in any postgres redis-server python3.11; do
+    is "$(options_of "$program" | grep -c 'ignored$')" 0 "$program takes the file of jsmalloc.conf(5)"
+done
+is "$(options_of python3.11 | sed -n 's/^jsmalloc: \(preset=[a-z]*\).*/\1/p')" "preset=small" "and the section for it counts"
+is "$(options_of any | sed -n 's/^jsmalloc: \(preset=[a-z]*\).*/\1/p')" "preset=default" "for others it does not"
+
 # ---- The check itself ----
 cat > "$scratch/bad.3" << 'END'
 .Sh EXAMPLES

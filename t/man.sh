@@ -69,6 +69,10 @@ is "$(cat "$scratch/overview")" "$(cat "$scratch/groups")" "jsmalloc(3) has the 
 conf=$top_builddir/man/jsmalloc.conf.5
 options=$(sed -n 's/^option  *//p' "$top_srcdir/src/rt/options.tbl")
 is "$(for o in $options; do grep -q "^\.It Cm $o Ns = " "$conf" || echo "$o"; done)" "" "each option is in jsmalloc.conf(5)"
+presets=$(sed -n 's/^preset  *//p' "$top_srcdir/src/rt/options.tbl")
+is "$(for p in $presets; do grep -q "^\.It Cm preset Ns = Ns Cm $p\$" "$conf" || echo "$p"; done)" "" "so is each preset"
+variables=$(sed -n 's/.*{ "\(MALLOC_[A-Z_]*\)", .*/\1/p' "$top_srcdir"/src/rt/*.c)
+is "$(for v in $variables; do grep -q "^\.It Ev $v " "$conf" || echo "$v"; done)" "" "and each of glibc's variables"
 is "$(sed -n 's/^\.\(.* \)\{0,1\}Cm \([a-z]*_[a-z_]*\).*/\2/p' $pages | sort -u | grep -v -x -F "$options")" "" \
     "no page has options that there are not"
 }

@@ -1,13 +1,13 @@
 # tools/man-include.awk - a manual page with its generated parts.
-#   awk -v options=FILE -v presets=FILE -f man-include.awk PAGE.in
-# The files stand where the page says @OPTIONS@ and @PRESETS@.  Their lines of text are broken to 80
-# columns, which mandoc asks for.
+#   awk -v options=FILE -v presets=FILE -v conf=PATH -f man-include.awk PAGE.in
+# The files stand where the page says @OPTIONS@ and @PRESETS@, the path in place of each @CONF@.  The files'
+# lines of text are broken behind sentences and to 80 columns, which mandoc asks for.
 # SPDX-License-Identifier: MIT
 
 function put(line,    at) {
-    while (length(line) > 79 && line !~ /^[.]/) {
-        at = 79
-        while (at > 40 && substr(line, at, 1) != " ") at--
+    while (line !~ /^[.]/ && (match(line, /[.] /) || length(line) > 79)) {
+        at = RSTART > 0 && RSTART < 79 ? RSTART + 1 : 79
+        while (substr(line, at, 1) != " ") at--
         print substr(line, 1, at - 1)
         line = substr(line, at + 1)
     }
@@ -21,4 +21,7 @@ function include(file,    line) {
 
 $0 == "@OPTIONS@" { include(options); next }
 $0 == "@PRESETS@" { include(presets); next }
-{ print }
+{
+    gsub(/@CONF@/, conf)
+    print
+}
