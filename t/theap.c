@@ -318,7 +318,8 @@ test_slow(void)
     unsigned fast = 0, not_back = 0;
 
     take_range(&mine, 0, 2 * PER_SLAB);
-    jsm_theap_set_slow(&mine, true);
+    (void)set_option("perturb", "1");
+    jsm_theap_adapt(&mine);
     for (unsigned i = 0; i < JSM_DIRECTS; i++)
         fast += mine.front.direct[i] != JSM_SLAB_NONE;
     for (unsigned i = 0; i < 2 * PER_SLAB; i++)
@@ -326,7 +327,8 @@ test_slow(void)
     take_range(&mine, 2 * PER_SLAB, 2 * PER_SLAB + 5);
     fast += jsm_load_relaxed(&slab_of(block[2 * PER_SLAB + 4])->owner) != 0;
     is_uint(fast, 0, "in slow mode nothing is served the fast way");
-    jsm_theap_set_slow(&mine, false);
+    (void)set_option("perturb", "0");
+    jsm_theap_adapt(&mine);
     for (unsigned i = 0; i < 2 * PER_SLAB + 5; i++)
         not_back += jsm_load_relaxed(&slab_of(block[i])->owner) != mine.front.thread_id;
     ok(not_back == 0 && misplaced(&mine) == 0, "and all is when that is over");

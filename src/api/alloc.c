@@ -135,12 +135,21 @@ jsm_is_ours(const void *p)
     return block.found == JSM_FOUND_BLOCK;
 }
 
-/* A block is as long as the sizes that it is for are rounded to.  That of jsm_malloc_at_least(), all
- * of which may be used, is for its length as well. */
+/* Whether the block is as long as `size` is rounded to: in class `c` if it is of a slab, else to pages.
+ * Not as it would be now: option slab_max may have changed.  The block of jsm_malloc_at_least(), all of
+ * which may be used, is for its length as well. */
 static bool
-size_is_right(const struct jsm_block *block, size_t size)
+size_is_right(const struct jsm_block *block, unsigned c, size_t size)
 {
-    return size <= block->bytes && jsm_malloc_good_size(size) == block->bytes;
+    if (jsm_kind(block->span) == JSM_KIND_SLAB)
+        return c < JSM_CLASSES && jsm_class_bytes[c] == block->bytes;
+    return size <= block->bytes && jsm_round_up(jsm_max(size, (size_t)1), jsm_os_page_bytes()) == block->bytes;
+}
+
+static unsigned
+class_of(size_t size)
+{
+    return size <= JSM_CLASS_MAX_BYTES ? jsm_class_of(size) : JSM_CLASSES;
 }
 
 static void
@@ -150,7 +159,7 @@ free_checked(const char *function, void *p, size_t size)
 
     if (p == NULL || !jsm_block_expect(function, p, &block))
         return;
-    if (size_is_right(&block, size))
+    if (size_is_right(&block, class_of(size), size))
         jsm_free_found(&block);
     else
         jsm_misuse_size(function, p, &block, size);
@@ -162,17 +171,6 @@ jsm_free_sized(void *p, size_t size)
     free_checked("free_sized", p, size);
 }
 
-/* The least a block for this alignment and size has. */
-static size_t
-aligned_bytes(size_t alignment, size_t size)
-{
-    unsigned c = jsm_class_of_aligned(size, alignment);
-
-    if (c < JSM_CLASSES && jsm_class_bytes[c] <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
-        return jsm_class_bytes[c];
-    return jsm_round_up(jsm_max(size, (size_t)1), jsm_os_page_bytes());
-}
-
 void
 jsm_free_aligned_sized(void *p, size_t alignment, size_t size)
 {
@@ -182,7 +180,8 @@ jsm_free_aligned_sized(void *p, size_t alignment, size_t size)
     if (p == NULL || !jsm_block_expect(function, p, &block))
         return;
     bool aligned = jsm_is_pow2(alignment) && ((uintptr_t)p & (alignment - 1)) == 0;
-    if (aligned && (size_is_right(&block, size) || aligned_bytes(alignment, size) == block.bytes))
+    if (aligned && (size_is_right(&block, class_of(size), size) ||
+                    size_is_right(&block, jsm_class_of_aligned(size, alignment), size)))
         jsm_free_found(&block);
     else
         jsm_misuse_size(function, p, &block, size);

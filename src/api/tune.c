@@ -9,8 +9,14 @@
 #include <string.h>
 
 /* Options that the thread's own structures know of. */
+static int64_t
+fast_path_options(void)
+{
+    return (jsm_option(JSM_OPT_PERTURB) != 0) * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
+}
+
 static int
-apply(bool changed)
+apply(bool changed, int64_t before)
 {
     struct jsm_theap *th = jsm_theap_peek();
 
@@ -18,8 +24,8 @@ apply(bool changed)
         errno = EINVAL;
         return 0;
     }
-    if (th != NULL && th->front.slow != (jsm_option(JSM_OPT_PERTURB) != 0)) {
-        jsm_theap_set_slow(th, !th->front.slow);
+    if (th != NULL && fast_path_options() != before) {
+        jsm_theap_adapt(th);
         jsm_theaps_ask_to_trim(); /* other threads follow when they need a slab */
     }
     return 1;
@@ -30,22 +36,26 @@ apply(bool changed)
 __attribute__((constructor)) static void
 set_up(void)
 {
+    int64_t before = fast_path_options();
+
     jsm_options_init();
-    (void)apply(true);
+    (void)apply(true, before);
 }
 
 int
 jsm_mallopt(int number, int value)
 {
     jsm_options_init();
-    return apply(jsm_option_set_number(number, value));
+    int64_t before = fast_path_options();
+    return apply(jsm_option_set_number(number, value), before);
 }
 
 int
 jsm_option_set(const char *name, const char *value)
 {
     jsm_options_init();
-    return apply(name != NULL && value != NULL && jsm_option_parse(name, strlen(name), value, strlen(value)));
+    int64_t before = fast_path_options();
+    return apply(name != NULL && value != NULL && jsm_option_parse(name, strlen(name), value, strlen(value)), before);
 }
 
 static size_t

@@ -104,8 +104,8 @@ size_t jsm_theap_trim(struct jsm_theap *th, bool holes);
 /* Asks all theaps to give back their holes: each does when it next looks for a slab. */
 void jsm_theaps_ask_to_trim(void);
 
-/* Sends every call of this thread through the slow path, or lets them go the fast one again. */
-void jsm_theap_set_slow(struct jsm_theap *th, bool slow);
+/* Makes the fast paths of this thread what the options perturb and zero_size want them to be. */
+void jsm_theap_adapt(struct jsm_theap *th);
 
 /* After fork(), in the child.  The calling thread's theap: nobody is going to post any more. */
 void jsm_theap_after_fork(struct jsm_theap *th);

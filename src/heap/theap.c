@@ -28,7 +28,8 @@ set_active(struct jsm_theap *th, unsigned c, struct jsm_span *slab)
     th->front.active[c] = slab;
     if (jsm_class_bytes[c] > JSM_DIRECT_MAX || th->front.slow)
         return;
-    size_t from = c == 0 ? 0 : (jsm_class_bytes[c - 1] >> JSM_DIRECT_SHIFT) + 1;
+    /* malloc(0) takes the slow path if it gives NULL, option zero_size. */
+    size_t from = c == 0 ? (size_t)jsm_option(JSM_OPT_ZERO_SIZE) : (jsm_class_bytes[c - 1] >> JSM_DIRECT_SHIFT) + 1;
     for (size_t i = from; i <= jsm_class_bytes[c] >> JSM_DIRECT_SHIFT; i++)
         th->front.direct[i] = slab;
 }
@@ -369,8 +370,7 @@ trim_if_asked(struct jsm_theap *th)
 
     if (jsm_unlikely(th->trims_done != asked)) {
         th->trims_done = asked;
-        if (th->front.slow != (jsm_option(JSM_OPT_PERTURB) != 0))
-            jsm_theap_set_slow(th, !th->front.slow);
+        jsm_theap_adapt(th);
         jsm_theap_trim(th, true);
     }
 }
@@ -578,10 +578,10 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
 }
 
 void
-jsm_theap_set_slow(struct jsm_theap *th, bool slow)
+jsm_theap_adapt(struct jsm_theap *th)
 {
-    th->front.slow = slow;
-    for (size_t i = 0; slow && i < JSM_DIRECTS; i++)
+    th->front.slow = jsm_option(JSM_OPT_PERTURB) != 0;
+    for (size_t i = 0; i < JSM_DIRECTS; i++)
         th->front.direct[i] = JSM_SLAB_NONE;
     if (th->slabs.next == NULL)
         return;
