@@ -6,6 +6,7 @@ jsm_script_tests = \
 	%D%/headers.sh \
 	%D%/symbols.sh \
 	%D%/option-forms.sh \
+	%D%/option-program.sh \
 	%D%/man.sh \
 	%D%/man-examples.sh \
 	%D%/install.sh \
