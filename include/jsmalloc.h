@@ -337,7 +337,7 @@ JSM_API int jsm_check(void);
  * Returns  the block, whose contents are zero, or NULL.  Free it with jsm_free() or any of its kin.
  * Errors   ENOMEM.
  * Threads  any.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API void *jsm_malloc_conceal(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
 
@@ -348,7 +348,7 @@ JSM_API void *jsm_malloc_conceal(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
  * Returns  the block, all zero, or NULL.
  * Errors   ENOMEM, also when count * size overflows.
  * Threads  any.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API void *jsm_calloc_conceal(size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE2(1, 2);
 
@@ -384,7 +384,7 @@ struct jsm_heap_config {
  * Errors   ENOMEM; EINVAL: an unknown flag or size, a buffer that is too small, or a buffer together
  *          with JSM_HEAP_BRK.
  * Threads  any.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API jsm_heap *jsm_heap_new(const struct jsm_heap_config *config) JSM_ATTR_RESULT;
 
@@ -395,7 +395,7 @@ JSM_API jsm_heap *jsm_heap_new(const struct jsm_heap_config *config) JSM_ATTR_RE
  * Returns  nothing.
  * Errors   none.
  * Threads  any, while no other uses the heap or its blocks.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API void jsm_heap_destroy(jsm_heap *heap);
 
@@ -406,7 +406,7 @@ JSM_API void jsm_heap_destroy(jsm_heap *heap);
  * Returns  nothing.
  * Errors   none.
  * Threads  any, while no other uses the heap; others may free its blocks.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API void jsm_heap_delete(jsm_heap *heap);
 
@@ -417,7 +417,7 @@ JSM_API void jsm_heap_delete(jsm_heap *heap);
  * Returns  the block, or NULL.
  * Errors   as jsm_malloc() and so on; ENOMEM also when the heap's limit or buffer is used up.
  * Threads  any, unless the heap is JSM_HEAP_NOLOCK.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API void *jsm_heap_malloc(jsm_heap *heap, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(2);
 JSM_API void *jsm_heap_calloc(jsm_heap *heap, size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE2(2, 3);
@@ -432,7 +432,7 @@ JSM_API void *jsm_heap_aligned_alloc(jsm_heap *heap, size_t alignment, size_t si
  * Returns  nothing.
  * Errors   none.
  * Threads  as jsm_heap_malloc().
- * Since    0.2
+ * Since    0.1
  */
 JSM_API void jsm_heap_free(jsm_heap *heap, void *p);
 
@@ -442,7 +442,7 @@ JSM_API void jsm_heap_free(jsm_heap *heap, void *p);
  * Returns  the heap; NULL for a block of the default heap and for what is not a live block.
  * Errors   none.
  * Threads  any; the answer lasts as long as the block and the heap.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API jsm_heap *jsm_heap_of(const void *p);
 
@@ -455,18 +455,19 @@ JSM_API jsm_heap *jsm_heap_of(const void *p);
  * Returns  0, or what `visit` stopped with; -1 for an error.
  * Errors   EINVAL: no heap or no function.
  * Threads  any; others that use the heap wait.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API int jsm_heap_visit(jsm_heap *heap, int (*visit)(void *arg, void *block, size_t usable_bytes), void *arg);
 
 /* From now on all that this thread allocates by plain functions (malloc(), new, strdup()...) comes from
- * a heap, until jsm_heap_pop() brings back what was before.  Up to 64 may be pushed on each other.
+ * a heap, until jsm_heap_pop() brings back what was before.  Scopes nest as deep as you like; those that
+ * are left when the thread ends are taken back.  A block that realloc() moves stays in its heap.
  *
  * heap     the heap; NULL: the default heap.
  * Returns  0, or -1.
- * Errors   EAGAIN: 64 are pushed already.
+ * Errors   ENOMEM.
  * Threads  any; counts for the calling thread alone.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API int jsm_heap_push(jsm_heap *heap);
 
@@ -476,7 +477,7 @@ JSM_API int jsm_heap_push(jsm_heap *heap);
  * Returns  the heap that was pushed; NULL if it was the default heap or none was.
  * Errors   none.
  * Threads  any; counts for the calling thread alone.
- * Since    0.2
+ * Since    0.1
  */
 JSM_API jsm_heap *jsm_heap_pop(void);
 

@@ -9,12 +9,13 @@ libcore_la_SOURCES = \
 	%D%/osmem/osmem.h %D%/osmem/block.h %D%/osmem/heap.c %D%/osmem/mapped.c %D%/osmem/osmem.c %D%/osmem/report.c \
 	%D%/addr/addr.h %D%/addr/pagemap.c \
 	%D%/arena/arena.h %D%/arena/arena.c %D%/arena/meta.c \
-	%D%/span/span.h %D%/span/check.c %D%/span/huge.c %D%/span/purge.c %D%/span/span.c \
+	%D%/span/span.h %D%/span/check.c %D%/span/huge.c %D%/span/own.c %D%/span/purge.c %D%/span/span.c \
 	%D%/slab/slab.h %D%/slab/remote.c %D%/slab/slab.c \
 	%D%/class/class.h %D%/class/class.c \
-	%D%/heap/heap.h %D%/heap/block.c %D%/heap/report.c %D%/heap/shared.c %D%/heap/theap.c %D%/heap/walk.c \
+	%D%/heap/heap.h %D%/heap/block.c %D%/heap/report.c %D%/heap/shared.c %D%/heap/theap.c \
+	%D%/heap/user.c %D%/heap/walk.c \
 	%D%/tcache/tcache.h %D%/tcache/slow.c %D%/tcache/thread.c \
-	%D%/api/api.h %D%/api/alloc.c %D%/api/realloc.c %D%/api/stats.c \
+	%D%/api/api.h %D%/api/alloc.c %D%/api/heap.c %D%/api/realloc.c %D%/api/stats.c \
 	%D%/api/stats_print.c %D%/api/tune.c
 nodist_libcore_la_SOURCES = %D%/rt/option_table.inc
 include_HEADERS += include/jsmalloc.h

@@ -89,7 +89,7 @@ struct jsm_span {
     struct jsm_link queue;       /* [own], [shard] the list of its state */
     struct jsm_link all;         /* [own] all slabs of the heap; [shard] dirty free spans by age */
     union {
-        struct jsm_heap *heap; /* [const] of a slab: the first-class heap it belongs to */
+        _Atomic(struct jsm_heap *) heap; /* [any] of blocks: whose they are; changes only as heap/user.c says */
         struct {               /* [shard] of a free span */
             uint32_t dirty_slices;
             uint32_t freed_at_ms;
@@ -132,6 +132,22 @@ jsm_set_size_bytes(struct jsm_span *span, size_t bytes)
 {
     /* ORDER: relaxed, as above. */
     jsm_store_relaxed(&span->size_bytes, bytes);
+}
+
+/* The heap of a slab, a large or a huge block. */
+JSM_INLINE struct jsm_heap *
+jsm_span_heap(const struct jsm_span *span)
+{
+    /* ORDER: relaxed; who frees a block got it from who allocated it, and a heap that is deleted
+     * meanwhile is found out under its lock. */
+    return jsm_load_relaxed(&span->heap);
+}
+
+JSM_INLINE void
+jsm_set_span_heap(struct jsm_span *span, struct jsm_heap *heap)
+{
+    /* ORDER: relaxed, as above. */
+    jsm_store_relaxed(&span->heap, heap);
 }
 
 JSM_INLINE void

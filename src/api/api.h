@@ -27,6 +27,9 @@ jsm_calloc_fast(size_t count, size_t size)
     return jsm_likely(p != NULL) ? __builtin_memset(p, 0, bytes) : NULL;
 }
 
+/* Changes the size of the block at `p`, which ends up in `heap`; NULL: it stays in its own. */
+void *jsm_realloc_in(const char *function, struct jsm_heap *heap, void *p, size_t size);
+
 /* Everything there is to say about the heap, at one time or nearly so.  doc/statistics.md has the terms.
  *   T1  committed = live + cached + free + metadata
  *   T2  committed = arena + mapped + metadata */

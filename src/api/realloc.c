@@ -44,28 +44,30 @@ move_pages(const struct jsm_block *from, void *to, size_t bytes)
     return jsm_os_move(from->start, to, jsm_round_down(bytes, page)) == 0;
 }
 
-/* A new block with the contents of the old one, which is freed. */
+/* A new block in `heap` with the contents of the old one, which is freed. */
 static void *
-move_block(const struct jsm_block *old, size_t size)
+move_block(const struct jsm_block *old, struct jsm_heap *heap, size_t size)
 {
-    if (jsm_kind(old->span) == JSM_KIND_HUGE && size >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD)) {
+    bool is_default = !jsm_heap_is_user(heap) && !jsm_heap_is_user(jsm_span_heap(old->span));
+
+    if (is_default && jsm_kind(old->span) == JSM_KIND_HUGE && size >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD)) {
         struct jsm_span *moved = jsm_huge_resize(old->span, size, true);
         if (moved != NULL)
             return moved->base;
     }
-    void *p = jsm_malloc_fast(size);
+    void *p = heap == jsm_heap_now() ? jsm_malloc_fast(size) : jsm_malloc_in(heap, size, false);
     if (p == NULL)
         return NULL;
     size_t bytes = jsm_min(old->bytes, size), done = 0;
-    if (move_pages(old, p, bytes))
+    if (is_default && move_pages(old, p, bytes))
         done = jsm_round_down(bytes, jsm_os_page_bytes());
     memcpy((uint8_t *)p + done, (uint8_t *)old->start + done, bytes - done);
     jsm_free_found(old);
     return p;
 }
 
-static void *
-resize(const char *function, void *p, size_t size)
+void *
+jsm_realloc_in(const char *function, struct jsm_heap *heap, void *p, size_t size)
 {
     struct jsm_block block;
 
@@ -81,7 +83,9 @@ resize(const char *function, void *p, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return fits_in_place(&block, size) ? p : move_block(&block, size);
+    if (heap == NULL)
+        heap = jsm_span_heap(block.span);
+    return heap == jsm_span_heap(block.span) && fits_in_place(&block, size) ? p : move_block(&block, heap, size);
 }
 
 void *
@@ -89,7 +93,7 @@ jsm_realloc(void *p, size_t size)
 {
     if (p == NULL)
         return jsm_malloc_fast(size);
-    return resize("realloc", p, size);
+    return jsm_realloc_in("realloc", NULL, p, size);
 }
 
 void *
@@ -164,7 +168,7 @@ jsm_recallocarray(void *p, size_t old_count, size_t count, size_t size)
         explicit_bzero((uint8_t *)p + bytes, old_bytes - bytes);
         return p;
     }
-    uint8_t *q = jsm_malloc_fast(bytes);
+    uint8_t *q = jsm_malloc_in(jsm_span_heap(block.span), bytes, false);
     if (q == NULL && (bytes > 0 || jsm_option(JSM_OPT_ZERO_SIZE) == 0))
         return NULL;
     size_t kept = jsm_min(old_bytes, bytes);

@@ -115,6 +115,7 @@ jsm_malloc_trim(size_t pad)
     size_t bytes = th != NULL ? jsm_theap_trim(th, true) : 0;
 
     bytes += jsm_heap_trim_shared(&jsm_heap_default);
+    bytes += jsm_user_heaps_trim();
     jsm_threads_trim();
     bytes += jsm_purge_all(pad);
     return bytes > 0;

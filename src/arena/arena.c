@@ -6,6 +6,8 @@
 
 #include "arena/arena.h"
 
+#include <string.h>
+
 struct jsm_lock jsm_arena_lock = { .rank = JSM_RANK_ARENA };
 
 JSM_SPARSE static struct jsm_arena *_Atomic arenas[JSM_ARENAS_MAX]; /* written under the lock */
@@ -114,6 +116,27 @@ reserve(size_t *bytes, size_t min_bytes)
     }
 }
 
+/* The same from the program break, which others may move, too, but nobody back. */
+static uint8_t *
+reserve_from_break(size_t *bytes, size_t min_bytes)
+{
+    uint8_t *base = NULL;
+
+    jsm_lock(&jsm_break_lock);
+    for (;; *bytes = jsm_max(*bytes / 2, min_bytes)) {
+        uint8_t *end = jsm_os_break();
+        uintptr_t from = jsm_round_up((uintptr_t)end, (uintptr_t)JSM_SLICE_BYTES);
+        if (crosses_window((uint8_t *)from, *bytes)) /* A4 */
+            from = jsm_round_up(from, jsm_pow2_ceil(*bytes));
+        if (end != NULL && jsm_os_break_grow(from - (uintptr_t)end + *bytes) == end)
+            base = (uint8_t *)from;
+        if (base != NULL || *bytes <= min_bytes)
+            break;
+    }
+    jsm_unlock(&jsm_break_lock);
+    return base;
+}
+
 static struct jsm_arena *
 describe(uint8_t *base, size_t bytes, unsigned shard, struct jsm_arena *next)
 {
@@ -132,6 +155,23 @@ describe(uint8_t *base, size_t bytes, unsigned shard, struct jsm_arena *next)
     return arena;
 }
 
+/* Enters the arena into the list; false if that is full. */
+static bool
+publish(struct jsm_arena *arena)
+{
+    /* ORDER: relaxed; written under the lock that we hold. */
+    unsigned id = jsm_load_relaxed(&n_arenas);
+
+    if (id == JSM_ARENAS_MAX)
+        return false;
+    arena->id = (uint16_t)id;
+    /* ORDER: relaxed; published by the release of n_arenas. */
+    jsm_store_relaxed(&arenas[id], arena);
+    /* ORDER: release, with the acquire in jsm_arena_count(). */
+    jsm_store_release(&n_arenas, id + 1);
+    return true;
+}
+
 static struct jsm_arena *
 arena_new_locked(size_t min_slices, unsigned shard, struct jsm_arena *next)
 {
@@ -142,23 +182,23 @@ arena_new_locked(size_t min_slices, unsigned shard, struct jsm_arena *next)
     if (id == JSM_ARENAS_MAX || min_slices > ARENA_BYTES_MAX >> JSM_SLICE_SHIFT)
         return NULL;
     size_t bytes = jsm_max(growth_bytes(id), min_bytes);
-    uint8_t *base = reserve(&bytes, min_bytes);
+    bool from_break = shard == JSM_SHARD_BRK;
+    uint8_t *base = from_break ? reserve_from_break(&bytes, min_bytes) : reserve(&bytes, min_bytes);
     if (base == NULL)
         return NULL;
     struct jsm_arena *arena = NULL;
     if (jsm_pagemap_prepare(base, bytes) == 0)
         arena = describe(base, bytes, shard, next);
     if (arena == NULL) {
-        jsm_os_unmap(base, bytes);
+        if (!from_break) /* else it is lost: the break does not go back */
+            jsm_os_unmap(base, bytes);
         return NULL;
     }
-    arena->id = (uint16_t)id;
-    /* ORDER: relaxed; published by the release of n_arenas. */
-    jsm_store_relaxed(&arenas[id], arena);
+    if (from_break)
+        arena->committed = arena->n_slices;
+    (void)publish(arena); /* there is room, see above */
     /* ORDER: relaxed; a statistic. */
     jsm_fetch_add_relaxed(&reserved_bytes, bytes);
-    /* ORDER: release, with the acquire in jsm_arena_count(). */
-    jsm_store_release(&n_arenas, id + 1);
     if (jsm_option(JSM_OPT_THP) != 0)
         jsm_os_huge_pages(base, bytes, jsm_option(JSM_OPT_THP) == 1);
     return arena;
@@ -171,6 +211,62 @@ jsm_arena_new(size_t min_slices, unsigned shard, struct jsm_arena *next)
     struct jsm_arena *arena = arena_new_locked(min_slices, shard, next);
     jsm_unlock(&jsm_arena_lock);
     return arena;
+}
+
+/* ---- Memory of the program's ---- */
+
+static struct jsm_arena *retired; /* [lock arena] their bitmaps have room for as much as they once had */
+
+static struct jsm_arena *
+take_retired(size_t n_slices)
+{
+    for (struct jsm_arena **link = &retired; *link != NULL; link = &(*link)->next) {
+        struct jsm_arena *arena = *link;
+        if (arena->committed >= n_slices) {
+            *link = arena->next;
+            return arena;
+        }
+    }
+    return NULL;
+}
+
+struct jsm_arena *
+jsm_arena_adopt(uint8_t *base, size_t n_slices)
+{
+    if (n_slices > ARENA_BYTES_MAX >> JSM_SLICE_SHIFT || jsm_pagemap_prepare(base, n_slices << JSM_SLICE_SHIFT) != 0)
+        return NULL;
+    jsm_lock(&jsm_arena_lock);
+    struct jsm_arena *arena = take_retired(n_slices);
+    if (arena == NULL) {
+        arena = describe(base, n_slices << JSM_SLICE_SHIFT, JSM_SHARD_OWN, NULL);
+        if (arena != NULL) {
+            arena->n_slices = 0;
+            arena->committed = (uint32_t)n_slices;
+            if (!publish(arena))
+                arena = NULL;
+        }
+    }
+    if (arena != NULL) {
+        arena->base = base;
+        arena->next = NULL;
+        jsm_bits_set(arena->dirty, 0, n_slices);
+        arena->n_slices = (uint32_t)n_slices;
+    }
+    jsm_unlock(&jsm_arena_lock);
+    return arena;
+}
+
+void
+jsm_arena_retire(struct jsm_arena *arena)
+{
+    /* Nothing is left of its spans: the next owner of the addresses starts from scratch. */
+    memset(jsm_pagemap_find(arena->base), 0, arena->n_slices * sizeof(struct jsm_span));
+    jsm_lock(&jsm_arena_lock);
+    arena->n_slices = 0; /* from here on no address lies in it */
+    arena->frontier = 0;
+    arena->next = retired;
+    retired = arena;
+    jsm_unlock(&jsm_arena_lock);
 }
 
 uint8_t *

@@ -22,6 +22,12 @@
 
 enum { JSM_ARENAS_MAX = 4096 };
 
+/* Shards that are not one of the page heap's usual ones: memory from the program break, for heaps that
+ * ask for it; and memory of the program's, which has a shard of its own. */
+enum { JSM_SHARDS_MAX = 16, JSM_SHARD_BRK = JSM_SHARDS_MAX, JSM_SHARD_OWN = 0xffff };
+
+struct jsm_shard;
+
 struct jsm_arena {
     uint8_t *base;          /* [const] */
     uint32_t n_slices;      /* [const] */
@@ -30,6 +36,7 @@ struct jsm_arena {
     struct jsm_arena *next; /* [const] older arena of the same shard */
     uint32_t frontier;      /* [shard] slices handed out so far */
     uint32_t committed;     /* [shard] slices that can be accessed */
+    struct jsm_shard *own_shard; /* [const] with JSM_SHARD_OWN, of which arenas come and go */
     uint64_t *dirty;        /* [shard] one bit a slice, see A3 */
     uint64_t *purged;       /* [shard] given back to the system and not used since */
 };
@@ -40,6 +47,13 @@ struct jsm_arena *jsm_arena_new(size_t min_slices, unsigned shard, struct jsm_ar
 
 /* Option arena_size. */
 size_t jsm_arena_first_bytes(void);
+
+/* Makes an arena of `n_slices` of the program's memory, of which nothing is known to be zero; NULL if
+ * there is no metadata.  It may be one that was retired, with its old shard. */
+struct jsm_arena *jsm_arena_adopt(uint8_t *base, size_t n_slices);
+
+/* The program takes its memory back; there are no blocks in it. */
+void jsm_arena_retire(struct jsm_arena *arena);
 
 /* Arenas so far, and one of them. */
 unsigned jsm_arena_count(void);

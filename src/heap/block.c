@@ -88,6 +88,15 @@ jsm_block_find(const void *p, struct jsm_block *block)
 
 /* ---- Freeing ---- */
 
+static bool
+free_to_user_heap(struct jsm_span *slab, uint32_t i)
+{
+    struct jsm_block block = { .found = JSM_FOUND_BLOCK, .span = slab, .start = jsm_slab_block(slab, i),
+                               .bytes = slab->block_bytes, .index = i };
+
+    return jsm_user_free(&block);
+}
+
 /* Puts the block into the outbox entry of its slab, and publishes what was there before. */
 static void
 free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
@@ -101,6 +110,8 @@ free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
         e->head = (uint16_t)i;
         e->blocks++;
     } else {
+        if (jsm_unlikely(jsm_heap_is_user(jsm_span_heap(slab))) && free_to_user_heap(slab, i))
+            return; /* so no outbox ever holds blocks of a heap that may be destroyed */
         struct jsm_outbox_entry old = *e;
         slab->link[i] = JSM_LINK_END;
         *e = (struct jsm_outbox_entry){ slab, (uint16_t)i, (uint16_t)i, 1 };
@@ -121,7 +132,7 @@ jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
             jsm_theap_event(slab);
     } else if (th != NULL) {
         free_by_outbox(th, slab, i);
-    } else {
+    } else if (!jsm_heap_is_user(jsm_span_heap(slab)) || !free_to_user_heap(slab, i)) {
         slab->link[i] = JSM_LINK_END;
         jsm_heap_act(slab, jsm_slab_publish(slab, i, i, 1));
     }
@@ -134,11 +145,14 @@ jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
 
     switch (jsm_kind(span)) {
     case JSM_KIND_LARGE:
+        if (jsm_unlikely(jsm_heap_is_user(jsm_span_heap(span))) && jsm_user_free(block))
+            break;
         jsm_set_kind(span, JSM_KIND_BUSY);
         jsm_span_free(span);
         break;
     case JSM_KIND_HUGE:
-        jsm_huge_free(span);
+        if (jsm_likely(!jsm_heap_is_user(jsm_span_heap(span))) || !jsm_user_free(block))
+            jsm_huge_free(span);
         break;
     default:
         jsm_free_in_slab(th, span, block->index);
@@ -162,22 +176,22 @@ jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
 
     if (bytes > PTRDIFF_MAX - JSM_SLICE_BYTES)
         return NULL;
-    if (bytes >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD)) {
-        span = jsm_huge_alloc(bytes, align);
+    if (bytes >= jsm_heap_mmap_threshold(th->heap)) {
+        span = jsm_heap_huge_alloc(th, bytes, align);
         if (span != NULL)
             return span->base;
     }
     size_t align_slices = jsm_max(align, JSM_SLICE_BYTES) >> JSM_SLICE_SHIFT;
-    span = jsm_span_alloc(th->shard, slices_of(bytes), align_slices, zero ? JSM_WANT_CLEAN : JSM_WANT_OLDEST,
-                          &clean);
+    span = jsm_heap_span_alloc(th, slices_of(bytes), align_slices, zero ? JSM_WANT_CLEAN : JSM_WANT_OLDEST, &clean);
     if (span == NULL) {
         /* Too long for an arena, or no room for one: a mapping of just this size may do. */
-        span = jsm_huge_alloc(bytes, align);
+        span = jsm_heap_huge_alloc(th, bytes, align);
         return span != NULL ? span->base : NULL;
     }
     jsm_set_size_bytes(span, bytes);
     /* ORDER: relaxed; blocks of spans have no owner. */
     jsm_store_relaxed(&span->owner, 0);
+    jsm_heap_note_large(th, span);
     jsm_set_kind(span, JSM_KIND_LARGE);
     if (zero && !clean)
         memset(span->base, 0, bytes);
@@ -189,6 +203,13 @@ jsm_large_resize(struct jsm_span *span, size_t bytes)
 {
     size_t n = slices_of(bytes);
 
+    if (jsm_unlikely(jsm_heap_is_user(jsm_span_heap(span)))) {
+        /* Its heap counts spans and keeps them in a list: what stays within its pages may stay. */
+        bool fits = jsm_round_up(bytes, jsm_os_page_bytes()) == jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
+        if (fits)
+            jsm_set_size_bytes(span, bytes);
+        return fits;
+    }
     if (jsm_kind(span) == JSM_KIND_HUGE)
         return bytes >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD) / 2 && jsm_huge_resize(span, bytes, false) != NULL;
     if (n < span->n_slices)
@@ -213,7 +234,7 @@ jsm_heap_orphan(struct jsm_span *span)
     jsm_store_relaxed(&span->theap, NULL);
     jsm_slab_rebuild(span);
     span->state = JSM_SLAB_NEW;
-    span->heap = &jsm_heap_default; /* the owner may not have come to writing it */
+    jsm_set_span_heap(span, &jsm_heap_default); /* the owner may not have come to writing it */
     span->all = span->queue = (struct jsm_link){ NULL, NULL };
     if (span->left == 0)
         jsm_slab_release(span);

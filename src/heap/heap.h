@@ -38,6 +38,7 @@ enum {
 
 struct jsm_heap {
     const char *name;
+    bool is_user;                                  /* [const] one of heap/user.c, not one whose slabs threads own */
     struct jsm_lock lock;                          /* of the shared slabs */
     struct jsm_link shared[JSM_CLASSES];           /* [lock shared] */
     _Atomic(uint32_t) n_shared[JSM_CLASSES];       /* a hint for those who look without the lock */
@@ -72,6 +73,8 @@ struct jsm_theap {
     struct jsm_link full;
     uint32_t n_full_slices;
     uint32_t trims_done;                      /* of jsm_theaps_ask_to_trim() */
+    uint32_t n_visitors;                      /* no slab leaves `slabs` meanwhile; see heap/user.c */
+    bool no_adopt;                            /* slabs it leaves behind are for nobody to allocate from */
     struct jsm_theap *next_all;               /* [const] all theaps there ever were */
     struct jsm_theap *next_idle;              /* [lock threads] those that no thread uses */
     _Alignas(JSM_CACHE_LINE) _Atomic(struct jsm_span *) inbox; /* [any] slabs posted by others */
@@ -91,8 +94,23 @@ extern _Atomic(uint32_t) jsm_theaps_live;
 /* Makes zeroed memory, or a theap that was closed, one of the calling thread. */
 void jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard);
 
+/* The same for one that many threads use, under a lock. */
+void jsm_theap_open_shared(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard);
+
+/* The part of closing that is about memory. */
+void jsm_theap_leave_all(struct jsm_theap *th);
+
 /* Gives everything away: free memory to the page heap, slabs with live blocks to the heap. */
 void jsm_theap_close(struct jsm_theap *th);
+
+/* For a heap that ends: gives back all slabs, whatever lives in them. */
+void jsm_theap_release_all(struct jsm_theap *th);
+
+/* Gives back empty slabs that were left where they were because of a visitor. */
+void jsm_theap_drop_empty(struct jsm_theap *th);
+
+/* Whether class `c` has a block without a new slab. */
+bool jsm_theap_has_room(const struct jsm_theap *th, unsigned c);
 
 /* Publishes all that waits in the outbox; takes in all that waits in the inbox. */
 void jsm_theap_flush(struct jsm_theap *th);
@@ -161,8 +179,85 @@ void jsm_block_free(struct jsm_theap *th, const struct jsm_block *block);
  * Returns if the program shall go on. */
 void jsm_misuse(const char *function, const void *p, const struct jsm_block *block);
 
-/* The same for a wrong size. */
+/* The same for the wrong heap, */
+void jsm_misuse_heap(const char *function, const void *p, const struct jsm_block *block);
+
+/* and for a wrong size. */
 void jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size);
+
+/* ---- Heaps of the program: heap/user.c ---- */
+
+static inline bool
+jsm_heap_is_user(const struct jsm_heap *heap)
+{
+    return heap != &jsm_heap_default && heap->is_user;
+}
+
+/* A span for `th`, with its heap's limit and memory; and back, whatever heap it is of. */
+struct jsm_span *jsm_heap_span_alloc(struct jsm_theap *th, size_t n_slices, size_t align_slices,
+                                     enum jsm_span_want want, bool *clean);
+void jsm_heap_span_free(struct jsm_span *span);
+
+/* Slices of a slab of class `c`: as few as will do where the program gave the memory. */
+size_t jsm_heap_slab_slices(const struct jsm_heap *heap, unsigned c);
+
+/* A direct mapping, if the heap's limit allows it. */
+struct jsm_span *jsm_heap_huge_alloc(struct jsm_theap *th, size_t bytes, size_t align);
+
+/* A large or huge block of the theap's heap was made. */
+void jsm_heap_note_large(struct jsm_theap *th, struct jsm_span *span);
+
+/* From this size on blocks are mapped on their own; SIZE_MAX where the heap does not do that. */
+size_t jsm_heap_mmap_threshold(const struct jsm_heap *heap);
+
+/* What a heap shall be like; see <jsmalloc.h>. */
+struct jsm_user_config {
+    const char *name;
+    size_t limit_bytes;          /* 0: none */
+    void *memory;
+    size_t memory_bytes, mmap_threshold_bytes, prealloc_bytes;
+    bool zero_null, no_lock, from_brk, conceal;
+};
+
+/* NULL if there is no memory; *error says ENOMEM or EINVAL. */
+struct jsm_heap *jsm_user_heap_new(const struct jsm_user_config *config, int *error);
+void jsm_user_heap_destroy(struct jsm_heap *heap);
+void jsm_user_heap_delete(struct jsm_heap *heap);
+
+/* Its theap, to allocate from until jsm_user_heap_leave(). */
+struct jsm_theap *jsm_user_heap_enter(struct jsm_heap *heap);
+void jsm_user_heap_leave(struct jsm_heap *heap);
+
+/* A block of `bytes`, aligned to `align`, of the heap that the theap is of.  Where memory is short it may
+ * be of a longer class that has room. */
+void *jsm_user_heap_alloc(struct jsm_theap *th, unsigned c, size_t bytes, size_t align, bool *fresh);
+
+bool jsm_user_heap_zero_null(const struct jsm_heap *heap);
+
+/* Whether blocks of the heap may be longer than their size asks for. */
+bool jsm_user_heap_is_squeezed(const struct jsm_heap *heap);
+
+/* Frees a live block of a heap that is not the default one; false: it is the default heap's now. */
+bool jsm_user_free(const struct jsm_block *block);
+
+/* Calls `visit` for each live block until it answers other than 0. */
+int jsm_user_heap_visit(struct jsm_heap *heap, int (*visit)(void *arg, void *block, size_t bytes), void *arg);
+
+struct jsm_user_heap_figures {
+    const char *name;
+    size_t committed_bytes, limit_bytes, live_bytes, live_blocks;
+};
+
+/* Calls `tell` for each heap of the program, oldest first, with no lock of the heap held. */
+void jsm_user_heaps_tell(void (*tell)(const struct jsm_user_heap_figures *figures, void *arg), void *arg);
+
+/* Gives back what they keep; bytes of holes.  Checks them; number of faults. */
+size_t jsm_user_heaps_trim(void);
+size_t jsm_user_heaps_check(size_t (*check_slab)(const struct jsm_span *slab));
+
+/* Around fork(). */
+void jsm_user_heaps_lock(void);
+void jsm_user_heaps_unlock(void);
 
 /* ---- Slabs without owner: heap/shared.c ---- */
 

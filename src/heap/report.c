@@ -78,6 +78,18 @@ jsm_misuse(const char *function, const void *p, const struct jsm_block *block)
 }
 
 void
+jsm_misuse_heap(const char *function, const void *p, const struct jsm_block *block)
+{
+    char buffer[640];
+    struct jsm_text t;
+
+    jsm_text_init(&t, buffer, sizeof buffer);
+    headline(&t, function, p, "wrong heap: the block is of ");
+    jsm_text_str(&t, jsm_heap_is_user(jsm_span_heap(block->span)) ? "another heap" : "the default heap");
+    conclude(&t, p, block);
+}
+
+void
 jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size)
 {
     char buffer[640];

@@ -33,7 +33,7 @@ unlist_shared(struct jsm_heap *heap, struct jsm_span *slab)
 static void
 share(struct jsm_span *slab)
 {
-    struct jsm_heap *heap = slab->heap;
+    struct jsm_heap *heap = jsm_span_heap(slab);
 
     jsm_lock(&heap->lock);
     /* ORDER: relaxed; the acquire of R1, or our own D1, came before. */

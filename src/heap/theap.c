@@ -53,7 +53,7 @@ fast_owner(const struct jsm_theap *th, const struct jsm_span *slab)
 static void
 take_over(struct jsm_theap *th, struct jsm_span *slab)
 {
-    slab->heap = th->heap;
+    jsm_set_span_heap(slab, th->heap);
     /* ORDER: relaxed; others compare it with their own theap, or hold the pin, whose order they
      * have from jsm_slab_sleep(). */
     jsm_store_relaxed(&slab->theap, th);
@@ -72,10 +72,11 @@ let_go(struct jsm_span *slab)
 
 /* Counts free memory that this layer keeps, for the page heap to know. */
 static void
-keep(size_t more, size_t less)
+keep(const struct jsm_theap *th, size_t more, size_t less)
 {
-    /* ORDER: relaxed; an amount. */
-    jsm_fetch_add_relaxed(&jsm_kept_bytes, more - less);
+    if (!jsm_heap_is_user(th->heap)) /* what other heaps keep counts as theirs */
+        /* ORDER: relaxed; an amount. */
+        jsm_fetch_add_relaxed(&jsm_kept_bytes, more - less);
 }
 
 static void
@@ -84,7 +85,7 @@ remove_bias(struct jsm_theap *th, struct jsm_span *slab)
     if (slab->biased) {
         size_t bytes = (size_t)slab->biased * IDLE_STEP_BYTES;
         th->idle_bytes -= bytes;
-        keep(0, bytes);
+        keep(th, 0, bytes);
         slab->biased = 0;
         slab->left--;
     }
@@ -95,7 +96,15 @@ jsm_slab_release(struct jsm_span *slab)
 {
     jsm_set_kind(slab, JSM_KIND_BUSY); /* first: who forks now must not find a slab without links */
     jsm_slab_fini(slab);
-    jsm_span_free(slab);
+    jsm_heap_span_free(slab);
+}
+
+static void
+list_partial(struct jsm_theap *th, struct jsm_span *slab)
+{
+    slab->state = JSM_SLAB_PARTIAL;
+    jsm_slab_note(slab);
+    jsm_list_append(&th->partial[slab->class_id], &slab->queue);
 }
 
 /* An empty slab, on no list of its state: to the span cache, or to the page heap. */
@@ -103,11 +112,15 @@ static void
 dispose(struct jsm_theap *th, struct jsm_span *slab)
 {
     jsm_assert_walk(jsm_slab_check(slab));
+    if (jsm_unlikely(th->n_visitors > 0)) { /* who walks the list of slabs must find the next */
+        list_partial(th, slab);
+        return;
+    }
     let_go(slab);
     if (slab->n_slices == 1 && th->n_cached < JSM_SPAN_CACHE) {
         jsm_set_kind(slab, JSM_KIND_CACHED);
         th->cached[th->n_cached++] = slab;
-        keep(JSM_SLICE_BYTES, 0);
+        keep(th, JSM_SLICE_BYTES, 0);
     } else {
         jsm_slab_release(slab);
     }
@@ -119,16 +132,8 @@ take_cached(struct jsm_theap *th)
     struct jsm_span *span = th->cached[--th->n_cached];
 
     jsm_set_kind(span, JSM_KIND_BUSY); /* see jsm_slab_release() */
-    keep(0, JSM_SLICE_BYTES);
+    keep(th, 0, JSM_SLICE_BYTES);
     return span;
-}
-
-static void
-list_partial(struct jsm_theap *th, struct jsm_span *slab)
-{
-    slab->state = JSM_SLAB_PARTIAL;
-    jsm_slab_note(slab);
-    jsm_list_append(&th->partial[slab->class_id], &slab->queue);
 }
 
 static void
@@ -172,7 +177,7 @@ set_aside(struct jsm_theap *th, struct jsm_span *slab)
     slab->state = JSM_SLAB_FULL;
     jsm_slab_note(slab);
     /* ORDER: relaxed; a thread that starts now will find the next slab listed. */
-    if (jsm_load_relaxed(&jsm_theaps_live) > 1)
+    if (jsm_load_relaxed(&jsm_theaps_live) > 1 && !jsm_heap_is_user(th->heap))
         keep_full(th, slab);
     set_active(th, slab->class_id, JSM_SLAB_NONE);
 }
@@ -202,7 +207,7 @@ active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
 
     if (th->idle_bytes + bytes <= JSM_IDLE_BYTES_MAX || jsm_slab_is_pinned(slab)) {
         th->idle_bytes += bytes;
-        keep(bytes, 0);
+        keep(th, bytes, 0);
         slab->biased = (uint8_t)steps;
         slab->left = 1;
         return;
@@ -283,19 +288,19 @@ jsm_theap_flush(struct jsm_theap *th)
 static struct jsm_span *
 slab_new(struct jsm_theap *th, unsigned c)
 {
-    size_t n_slices = jsm_class_slices(jsm_class_bytes[c]);
+    size_t n_slices = jsm_heap_slab_slices(th->heap, c);
     struct jsm_span *slab;
     bool clean = false;
 
     if (n_slices == 1 && th->n_cached > 0)
         slab = take_cached(th);
     else
-        slab = jsm_span_alloc(th->shard, n_slices, 1, JSM_WANT_NEWEST, &clean);
+        slab = jsm_heap_span_alloc(th, n_slices, 1, JSM_WANT_NEWEST, &clean);
     if (slab == NULL)
         return NULL;
     if (!jsm_slab_init(slab, c, jsm_class_bytes[c], clean)) {
         jsm_set_kind(slab, JSM_KIND_BUSY);
-        jsm_span_free(slab);
+        jsm_heap_span_free(slab);
         return NULL;
     }
     take_over(th, slab);
@@ -465,6 +470,15 @@ jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
     jsm_fetch_add_relaxed(&jsm_theaps_live, 1);
 }
 
+void
+jsm_theap_open_shared(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
+{
+    jsm_theap_open(th, heap, shard);
+    /* ORDER: relaxed; it is no thread and does not count as one. */
+    jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
+    th->front.thread_id = 0;
+}
+
 static void
 drop_cache(struct jsm_theap *th)
 {
@@ -511,6 +525,8 @@ leave_slab(struct jsm_theap *th, struct jsm_span *slab)
     slab->state = JSM_SLAB_NEW;
     slab->left = used - jsm_slab_take_remote(slab);
     let_go(slab);
+    if (th->no_adopt)
+        slab->wake = UINT16_MAX;
     if (slab->left == 0)
         jsm_slab_release(slab);
     else
@@ -518,7 +534,7 @@ leave_slab(struct jsm_theap *th, struct jsm_span *slab)
 }
 
 void
-jsm_theap_close(struct jsm_theap *th)
+jsm_theap_leave_all(struct jsm_theap *th)
 {
     jsm_theap_flush(th);
     jsm_theap_collect(th);
@@ -529,11 +545,50 @@ jsm_theap_close(struct jsm_theap *th)
     for (; n > 0; n--)
         leave_slab(th, jsm_list_entry(jsm_list_first(&th->slabs), struct jsm_span, all));
     drop_cache(th);
+}
+
+void
+jsm_theap_close(struct jsm_theap *th)
+{
+    jsm_theap_leave_all(th);
     th->front.thread_id = 0;
-    keep(0, th->idle_bytes); /* of slabs that are waited for */
+    keep(th, 0, th->idle_bytes); /* of slabs that are waited for */
     th->idle_bytes = 0;
     /* ORDER: relaxed; see set_aside(). */
     jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
+}
+
+void
+jsm_theap_release_all(struct jsm_theap *th)
+{
+    while (th->slabs.next != NULL && !jsm_list_is_empty(&th->slabs)) {
+        struct jsm_span *slab = jsm_list_entry(jsm_list_first(&th->slabs), struct jsm_span, all);
+        let_go(slab);
+        jsm_slab_release(slab);
+    }
+    drop_cache(th);
+}
+
+void
+jsm_theap_drop_empty(struct jsm_theap *th)
+{
+    for (struct jsm_link *l = th->slabs.next, *next; l != NULL && l != &th->slabs; l = next) {
+        struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
+        next = l->next;
+        if (slab->state == JSM_SLAB_PARTIAL && slab->left == 0) {
+            jsm_list_remove(&slab->queue);
+            dispose(th, slab);
+        }
+    }
+}
+
+bool
+jsm_theap_has_room(const struct jsm_theap *th, unsigned c)
+{
+    const struct jsm_span *active = th->front.active[c];
+
+    return active->head != JSM_LINK_END || (active != JSM_SLAB_NONE && !jsm_slab_is_exhausted(active)) ||
+           !jsm_list_is_empty(&th->partial[c]);
 }
 
 static size_t
@@ -614,7 +669,7 @@ jsm_theap_forget(struct jsm_theap *th)
     struct jsm_theap *next_all = th->next_all;
     unsigned shard = th->shard;
 
-    keep(0, th->idle_bytes + th->n_cached * JSM_SLICE_BYTES);
+    keep(th, 0, th->idle_bytes + th->n_cached * JSM_SLICE_BYTES);
     memset(th, 0, sizeof *th);
     th->heap = &jsm_heap_default;
     th->next_all = next_all;

@@ -37,6 +37,7 @@ jsm_heap_check(struct jsm_theap *th)
         for (struct jsm_link *l = th->slabs.next; l != &th->slabs; l = l->next)
             faults += check_slab(jsm_list_entry(l, struct jsm_span, all));
 
+    faults += jsm_user_heaps_check(check_slab);
     struct jsm_heap *heap = &jsm_heap_default;
     jsm_lock(&heap->lock);
     for (unsigned c = 0; c < JSM_CLASSES; c++)
@@ -70,6 +71,8 @@ add_span(struct jsm_span *span, void *arg)
     struct jsm_heap_totals *totals = arg;
     size_t bytes;
 
+    if (jsm_arena_at(span->arena)->shard == JSM_SHARD_OWN)
+        return; /* memory of the program's, in no total */
     switch (jsm_kind(span)) {
     case JSM_KIND_LARGE:
         bytes = jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());

@@ -16,6 +16,10 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#define MADV_KEEPONFORK 19
+#endif
 
 volatile int jsm_os_fail_after = -1;
 volatile bool jsm_os_fail_sticky = false;
@@ -264,5 +268,15 @@ jsm_os_huge_pages(void *addr, size_t bytes, bool wanted)
     int saved_errno = errno;
 
     (void)madvise(addr, bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    errno = saved_errno;
+}
+
+void
+jsm_os_conceal(void *addr, size_t bytes, bool wanted)
+{
+    int saved_errno = errno;
+
+    (void)madvise(addr, bytes, wanted ? MADV_DONTDUMP : MADV_DODUMP);
+    (void)madvise(addr, bytes, wanted ? MADV_WIPEONFORK : MADV_KEEPONFORK);
     errno = saved_errno;
 }

@@ -61,6 +61,9 @@ size_t jsm_os_address_limit_bytes(void);
 /* Asks for (or against) transparent huge pages; a hint, failure is ignored. */
 void jsm_os_huge_pages(void *addr, size_t bytes, bool wanted);
 
+/* Keeps memory out of core dumps and, where the kernel can, wiped in children; or no longer. */
+void jsm_os_conceal(void *addr, size_t bytes, bool wanted);
+
 /* Fault injection for tests.  When `jsm_os_fail_after` is n >= 0, the n-th call from now that
  * maps, commits, remaps or moves the break fails with ENOMEM; with `jsm_os_fail_sticky` so do all after it. */
 extern volatile int jsm_os_fail_after;

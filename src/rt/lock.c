@@ -23,7 +23,9 @@ rank_is_free(uint32_t rank)
 {
     uint32_t held = rank < JSM_RANK_OSMEM ? held_ranks & ~(1u << JSM_RANK_OSMEM) : held_ranks;
 
-    return held < (1u << rank) || (rank == JSM_RANK_SHARD && held < (2u << rank));
+    bool fork_takes_many = rank == JSM_RANK_SHARD || rank == JSM_RANK_HEAP;
+
+    return held < (1u << rank) || (fork_takes_many && held < (2u << rank));
 }
 
 JSM_NOINLINE static void

@@ -37,7 +37,9 @@ void jsm_message(const char *a, const char *b, const char *c);
 /* Who may be taken while what is held: only upwards.  Checked in builds with debug level 2,
  * and the order in which fork() takes them all. */
 enum jsm_rank {
-    JSM_RANK_OPTIONS = 1, /* parsing and setting */
+    JSM_RANK_HEAPS = 1,   /* list of the program's heaps */
+    JSM_RANK_HEAP,        /* one of them; only fork() takes several, in the order of the list */
+    JSM_RANK_OPTIONS,     /* parsing and setting */
     JSM_RANK_FALLBACK,    /* the thread heap of threads that have none */
     JSM_RANK_THREADS,     /* list of all thread heaps */
     JSM_RANK_SHARED,      /* slabs without owner */

@@ -10,14 +10,21 @@
 
 const struct jsm_span jsm_slab_none = { .head = JSM_LINK_END };
 
-enum { CLASS_IDS = 64 };
-static struct jsm_meta_pool link_pools[CLASS_IDS]; /* arrays of one class are of one size */
+/* Arrays of one class are of one size, but for short slabs, whose arrays are all as short as can be. */
+enum { CLASS_IDS = 64, SHORT_LINKS = CLASS_IDS - 1, SHORT_LINK_BYTES = 32 };
+static struct jsm_meta_pool link_pools[CLASS_IDS];
 
 /* One cell more than blocks: the address behind the last block may be a multiple of the size. */
 static size_t
 link_bytes(uint32_t capacity)
 {
-    return jsm_round_up((capacity + 1) * sizeof(uint16_t), (size_t)32);
+    return jsm_round_up((capacity + 1) * sizeof(uint16_t), (size_t)SHORT_LINK_BYTES);
+}
+
+static struct jsm_meta_pool *
+link_pool(unsigned class_id, uint32_t capacity)
+{
+    return &link_pools[link_bytes(capacity) == SHORT_LINK_BYTES ? (unsigned)SHORT_LINKS : class_id];
 }
 
 static uint32_t
@@ -47,7 +54,7 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
     if (slab->link == NULL || slab->class_id != class_id) {
         if (slab->link != NULL)
             jsm_slab_fini(slab);
-        uint64_t *cells = jsm_meta_pool_take(&link_pools[class_id], link_bytes(capacity));
+        uint64_t *cells = jsm_meta_pool_take(link_pool(class_id, capacity), link_bytes(capacity));
         if (cells == NULL)
             return false;
         cells[0] = 0; /* the link of the pool */
@@ -77,7 +84,7 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
 void
 jsm_slab_fini(struct jsm_span *slab)
 {
-    jsm_meta_pool_give(&link_pools[slab->class_id], slab->link, link_bytes(slab->capacity));
+    jsm_meta_pool_give(link_pool(slab->class_id, slab->capacity), slab->link, link_bytes(slab->capacity));
     slab->link = NULL;
     for (uint32_t i = 1; i < slab->n_slices; i++)
         jsm_set_kind(&slab[i], JSM_KIND_NONE);

@@ -42,17 +42,19 @@ check_arena(const struct jsm_arena *arena, fault_fn *fault)
 {
     const struct jsm_span *first = jsm_pagemap_find(arena->base);
     size_t faults = 0;
+    bool is_own = arena->shard == JSM_SHARD_OWN; /* memory of the program's: committed and dirty from the start */
 
-    if (arena->frontier > arena->committed || arena->committed > arena->n_slices) {
+    if (arena->frontier > arena->committed || (!is_own && arena->committed > arena->n_slices)) {
         fault("arena whose frontier is not committed at ", arena->base);
         faults++;
     }
-    if (jsm_bits_count(arena->dirty, arena->frontier, arena->n_slices) != 0) {
+    if (!is_own && jsm_bits_count(arena->dirty, arena->frontier, arena->n_slices) != 0) {
         fault("dirty slices above the frontier of the arena at ", arena->base);
         faults++;
     }
     for (size_t index = 0; index < arena->frontier; index++) {
-        if (jsm_kind(first + index) == JSM_KIND_FREE) {
+        /* A large block may itself be the memory of a heap, with an arena of its own. */
+        if (jsm_kind(first + index) == JSM_KIND_FREE && first[index].arena == arena->id) {
             faults += check_free_span(arena, first + index, index, fault);
             index += first[index].n_slices > 0 ? first[index].n_slices - 1 : 0;
         }
@@ -67,7 +69,7 @@ jsm_span_check(void (*fault)(const char *what, const void *where))
 
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         struct jsm_arena *arena = jsm_arena_at(i);
-        struct jsm_shard *shard = &jsm_shards[arena->shard];
+        struct jsm_shard *shard = jsm_shard_of(arena);
         jsm_lock(&shard->lock);
         faults += check_arena(arena, fault);
         jsm_unlock(&shard->lock);

@@ -139,6 +139,7 @@ jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move)
 {
     size_t old = mapped_bytes(span), mapped = jsm_round_up(bytes, jsm_os_page_bytes());
     uint8_t *base = span->base;
+    struct jsm_heap *heap = jsm_span_heap(span);
 
     if (mapped < bytes)
         return NULL;
@@ -152,6 +153,7 @@ jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move)
     }
     struct jsm_span *now = jsm_pagemap_find(base);
     enter_locked(now, base, bytes);
+    jsm_set_span_heap(now, heap);
     jsm_unlock(&jsm_huge_lock);
     return jsm_round_up(bytes, jsm_os_page_bytes()) == mapped ? now : NULL;
 }

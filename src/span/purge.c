@@ -216,11 +216,12 @@ purge(size_t want, uint32_t age_ms, size_t max_calls)
     /* ORDER: relaxed, see above. */
     if (jsm_load_relaxed(&refused) && elapsed_ms(now_ms, &refused_at_ms) < REGRET_MS)
         return 0;
-    for (unsigned i = 0; i < jsm_shard_count(); i++) {
+    for (unsigned i = 0; i <= jsm_shard_count(); i++) {
+        struct jsm_shard *shard = &jsm_shards[i < jsm_shard_count() ? i : JSM_SHARD_BRK];
         size_t n = 1;
         while (n > 0 && done < want && calls < max_calls) {
             size_t part = jsm_min(want - done, (size_t)HOLD_SLICES);
-            n = purge_oldest(&jsm_shards[i], part, now_ms, age_ms, &calls);
+            n = purge_oldest(shard, part, now_ms, age_ms, &calls);
             done += n;
         }
     }

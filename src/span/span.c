@@ -6,7 +6,7 @@
 
 #include "span/span.h"
 
-JSM_SPARSE struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
+JSM_SPARSE struct jsm_shard jsm_shards[JSM_SHARDS_MAX + 1];
 
 void (*jsm_span_pressure)(void);
 
@@ -27,6 +27,7 @@ jsm_shard_count(void)
             n = jsm_min((unsigned)option, (unsigned)JSM_SHARDS_MAX);
         for (unsigned i = 0; i < n; i++) /* not by an initialiser: that would be 80 KiB of file */
             jsm_shards[i].lock.rank = JSM_RANK_SHARD;
+        jsm_shards[JSM_SHARD_BRK].lock.rank = JSM_RANK_SHARD;
         /* ORDER: relaxed, as above. */
         jsm_store_relaxed(&count, n);
     }
@@ -42,10 +43,10 @@ bin_of(size_t n_slices)
     return JSM_BINS_EXACT + (size_t)(top - 5) * 4 + ((n_slices >> (top - 2)) & 3);
 }
 
-static struct jsm_shard *
-shard_of(const struct jsm_arena *arena)
+struct jsm_shard *
+jsm_shard_of(const struct jsm_arena *arena)
 {
-    return &jsm_shards[arena->shard];
+    return arena->shard == JSM_SHARD_OWN ? arena->own_shard : &jsm_shards[arena->shard];
 }
 
 static struct jsm_span *
@@ -93,7 +94,8 @@ bin_insert(struct jsm_shard *shard, struct jsm_span *span, struct jsm_link *olde
     shard->filled[dirty][bin / 64] |= UINT64_C(1) << (bin % 64);
     if (dirty)
         jsm_list_insert(older->next, &span->all);
-    count(&jsm_dirty_slices, span->dirty_slices, 0);
+    if (!shard->is_own)
+        count(&jsm_dirty_slices, span->dirty_slices, 0);
     count(&shard->free_slices, span->n_slices, 0);
 }
 
@@ -108,7 +110,8 @@ jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
         shard->filled[dirty][bin / 64] &= ~(UINT64_C(1) << (bin % 64));
     if (dirty)
         jsm_list_remove(&span->all);
-    count(&jsm_dirty_slices, 0, span->dirty_slices);
+    if (!shard->is_own)
+        count(&jsm_dirty_slices, 0, span->dirty_slices);
     count(&shard->free_slices, 0, span->n_slices);
     jsm_set_kind(&span[span->n_slices - 1], JSM_KIND_NONE);
     jsm_set_kind(span, JSM_KIND_BUSY);
@@ -239,7 +242,8 @@ hand_out(struct jsm_arena *arena, size_t index, size_t n, bool *clean)
     span->arena = arena->id;
     span->n_slices = (uint32_t)n;
     jsm_set_kind(span, JSM_KIND_BUSY);
-    count(&jsm_used_slices, n, 0);
+    if (arena->shard != JSM_SHARD_OWN)
+        count(&jsm_used_slices, n, 0);
     jsm_span_note_peak();
     return span;
 }
@@ -331,11 +335,32 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
     return span;
 }
 
+/* From the break, as far as that can be moved; what lies above it may be somebody else's. */
+static struct jsm_span *
+alloc_from_break(size_t n, size_t align, enum jsm_span_want want, bool *clean)
+{
+    struct jsm_shard *shard = &jsm_shards[JSM_SHARD_BRK];
+
+    jsm_lock(&shard->lock);
+    struct jsm_span *span = alloc_from_bins(shard, n, align, want, clean);
+    if (span == NULL)
+        span = alloc_from_frontier(shard, n, align, clean);
+    struct jsm_arena *arena = span == NULL ? jsm_arena_new(n + align - 1, JSM_SHARD_BRK, shard->arenas) : NULL;
+    if (arena != NULL) {
+        shard->arenas = arena;
+        span = alloc_from_frontier(shard, n, align, clean);
+    }
+    jsm_unlock(&shard->lock);
+    return span;
+}
+
 struct jsm_span *
 jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
 {
     if (n_slices > UINT32_MAX / 2 || align_slices > UINT32_MAX / 2)
         return NULL;
+    if (shard == JSM_SHARD_BRK)
+        return alloc_from_break(n_slices, align_slices, want, clean);
     struct jsm_span *span = alloc_once(shard, n_slices, align_slices, want, clean);
     if (span == NULL && jsm_span_pressure != NULL) {
         jsm_span_pressure();
@@ -345,16 +370,30 @@ jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_sp
     return span;
 }
 
+struct jsm_span *
+jsm_span_alloc_own(struct jsm_shard *shard, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
+{
+    if (n_slices > UINT32_MAX / 2 || align_slices > UINT32_MAX / 2)
+        return NULL;
+    jsm_lock(&shard->lock);
+    struct jsm_span *span = alloc_from_bins(shard, n_slices, align_slices, want, clean);
+    if (span == NULL)
+        span = alloc_from_frontier(shard, n_slices, align_slices, clean);
+    jsm_unlock(&shard->lock);
+    return span;
+}
+
 /* ---- Taking back ---- */
 
 void
 jsm_span_free(struct jsm_span *span)
 {
-    struct jsm_shard *shard = shard_of(jsm_arena_at(span->arena));
+    struct jsm_shard *shard = jsm_shard_of(jsm_arena_at(span->arena));
     uint32_t now_ms = jsm_os_now_ms();
 
     jsm_lock(&shard->lock);
-    count(&jsm_used_slices, 0, span->n_slices);
+    if (!shard->is_own)
+        count(&jsm_used_slices, 0, span->n_slices);
     jsm_span_list_locked(shard, span, now_ms, false);
     jsm_unlock(&shard->lock);
     jsm_purge_balance();
@@ -367,13 +406,13 @@ jsm_span_shrink(struct jsm_span *span, size_t n_slices)
     struct jsm_span *rest = span + n_slices;
 
     jsm_assert(n_slices > 0 && n_slices < span->n_slices);
-    jsm_lock(&shard_of(arena)->lock); /* who walks the arena goes from span to span by their length */
+    jsm_lock(&jsm_shard_of(arena)->lock); /* who walks the arena goes from span to span by their length */
     rest->base = span->base + (n_slices << JSM_SLICE_SHIFT);
     rest->arena = arena->id;
     rest->n_slices = (uint32_t)(span->n_slices - n_slices);
     span->n_slices = (uint32_t)n_slices;
     jsm_set_kind(rest, JSM_KIND_BUSY);
-    jsm_unlock(&shard_of(arena)->lock);
+    jsm_unlock(&jsm_shard_of(arena)->lock);
     jsm_span_free(rest);
 }
 
@@ -417,7 +456,7 @@ bool
 jsm_span_grow(struct jsm_span *span, size_t n_slices)
 {
     struct jsm_arena *arena = jsm_arena_at(span->arena);
-    struct jsm_shard *shard = shard_of(arena);
+    struct jsm_shard *shard = jsm_shard_of(arena);
 
     jsm_lock(&shard->lock);
     bool grown = grow_locked(shard, arena, span, n_slices);
@@ -468,7 +507,7 @@ jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg)
 {
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         struct jsm_arena *arena = jsm_arena_at(i);
-        struct jsm_shard *shard = shard_of(arena);
+        struct jsm_shard *shard = jsm_shard_of(arena);
         jsm_lock(&shard->lock);
         visit_arena(arena, visit, arg);
         jsm_unlock(&shard->lock);
@@ -501,7 +540,7 @@ jsm_span_totals(struct jsm_span_totals *totals)
 
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         struct jsm_arena *arena = jsm_arena_at(i);
-        struct jsm_shard *shard = shard_of(arena);
+        struct jsm_shard *shard = jsm_shard_of(arena);
         jsm_lock(&shard->lock);
         below_frontiers += arena->frontier;
         jsm_unlock(&shard->lock);
@@ -515,16 +554,31 @@ jsm_span_totals(struct jsm_span_totals *totals)
     totals->clean_slices = below_frontiers > known ? below_frontiers - known : 0;
 }
 
+/* Calls `act` for the lock of each shard that has arenas of the program's. */
+static void
+for_own_shards(void (*act)(struct jsm_lock *lock))
+{
+    for (unsigned i = 0; i < jsm_arena_count(); i++) {
+        struct jsm_arena *arena = jsm_arena_at(i);
+        if (arena->shard == JSM_SHARD_OWN && arena->own_shard != NULL)
+            act(&arena->own_shard->lock);
+    }
+}
+
 void
 jsm_shards_lock(void)
 {
     for (unsigned i = 0; i < jsm_shard_count(); i++)
         jsm_lock(&jsm_shards[i].lock);
+    jsm_lock(&jsm_shards[JSM_SHARD_BRK].lock);
+    for_own_shards(jsm_lock);
 }
 
 void
 jsm_shards_unlock(void)
 {
+    for_own_shards(jsm_unlock);
+    jsm_unlock(&jsm_shards[JSM_SHARD_BRK].lock);
     for (unsigned i = jsm_shard_count(); i-- > 0;)
         jsm_unlock(&jsm_shards[i].lock);
 }

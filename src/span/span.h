@@ -22,7 +22,6 @@
 #include "rt/rt.h"
 
 enum {
-    JSM_SHARDS_MAX = 16,
     JSM_BINS_EXACT = 32,                      /* one bin for each length up to here */
     JSM_BINS = JSM_BINS_EXACT + 12 * 4,       /* then four for each doubling */
     JSM_BIN_WORDS = (JSM_BINS + 63) / 64
@@ -35,9 +34,13 @@ struct jsm_shard {
     struct jsm_link bins[2][JSM_BINS];          /* least recently used first */
     struct jsm_link by_age;                     /* spans with dirty slices, oldest first */
     _Atomic(size_t) free_slices;                /* written under the lock, a hint without it */
+    bool is_own;                                /* [const] of a heap whose memory the program gave */
 };
 
-extern struct jsm_shard jsm_shards[JSM_SHARDS_MAX];
+extern struct jsm_shard jsm_shards[JSM_SHARDS_MAX + 1]; /* the last is JSM_SHARD_BRK */
+
+/* The shard that the arena belongs to. */
+struct jsm_shard *jsm_shard_of(const struct jsm_arena *arena);
 
 /* How many shards are in use; a thread picks one. */
 unsigned jsm_shard_count(void);
@@ -54,7 +57,14 @@ enum jsm_span_want {
 struct jsm_span *jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_span_want want,
                                 bool *clean);
 
-/* Takes back a span that jsm_span_alloc() gave, whatever its kind is now. */
+/* A shard of `n_slices` of the program's memory, and a span of it: nothing is ever purged, nor counted
+ * in the totals.  No two threads may make or retire one at a time; fork() waits for that. */
+struct jsm_shard *jsm_shard_own_new(uint8_t *base, size_t n_slices);
+void jsm_shard_own_retire(struct jsm_shard *shard);
+struct jsm_span *jsm_span_alloc_own(struct jsm_shard *shard, size_t n_slices, size_t align_slices,
+                                    enum jsm_span_want want, bool *clean);
+
+/* Takes back a span that one of these gave, whatever its kind is now. */
 void jsm_span_free(struct jsm_span *span);
 
 /* Grows a span in place, taking the free spans behind it one after the other; whether it is

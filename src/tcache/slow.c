@@ -15,29 +15,33 @@
 struct jsm_lock jsm_fallback_lock = { .rank = JSM_RANK_FALLBACK };
 JSM_SPARSE struct jsm_theap jsm_fallback_theap;
 
+static struct jsm_theap *
+enter_fallback(void)
+{
+    struct jsm_theap *th = &jsm_fallback_theap;
+
+    jsm_lock(&jsm_fallback_lock);
+    if (th->heap == NULL)
+        jsm_theap_open_shared(th, &jsm_heap_default, 0);
+    return th;
+}
+
 /* The theap to allocate from; leave() after use. */
 static struct jsm_theap *
-enter(void)
+enter(struct jsm_heap *heap)
 {
+    if (jsm_unlikely(jsm_heap_is_user(heap)))
+        return jsm_user_heap_enter(heap);
     struct jsm_theap *th = jsm_theap_get();
-
-    if (jsm_likely(th != NULL))
-        return th;
-    jsm_lock(&jsm_fallback_lock);
-    th = &jsm_fallback_theap;
-    if (th->heap == NULL) {
-        jsm_theap_open(th, &jsm_heap_default, 0);
-        /* ORDER: relaxed; it is no thread and does not count as one. */
-        jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
-        th->front.thread_id = 0;
-    }
-    return th;
+    return jsm_likely(th != NULL) ? th : enter_fallback();
 }
 
 static void
 leave(struct jsm_theap *th)
 {
-    if (jsm_unlikely(th == &jsm_fallback_theap))
+    if (jsm_unlikely(jsm_heap_is_user(th->heap)))
+        jsm_user_heap_leave(th->heap);
+    else if (jsm_unlikely(th == &jsm_fallback_theap))
         jsm_unlock(&jsm_fallback_lock);
 }
 
@@ -55,12 +59,18 @@ fill_new(void *p, size_t bytes)
 /* ---- Allocating ---- */
 
 static void *
-alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, bool zero)
+alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, size_t align, bool zero)
 {
     struct jsm_span *slab = th->front.active[c];
     bool fresh = false;
-    void *p = slab->head != JSM_LINK_END ? jsm_slab_pop(slab) : jsm_theap_refill(th, c, &fresh);
+    void *p;
 
+    if (slab->head != JSM_LINK_END)
+        p = jsm_slab_pop(slab);
+    else if (jsm_likely(!jsm_heap_is_user(th->heap)))
+        p = jsm_theap_refill(th, c, &fresh);
+    else
+        p = jsm_user_heap_alloc(th, c, bytes, align, &fresh);
     if (jsm_unlikely(p == NULL))
         return NULL;
     if (zero) {
@@ -79,20 +89,26 @@ out_of_memory(void)
     return NULL;
 }
 
+static bool
+zero_is_null(const struct jsm_heap *heap)
+{
+    return jsm_option(JSM_OPT_ZERO_SIZE) != 0 || (jsm_heap_is_user(heap) && jsm_user_heap_zero_null(heap));
+}
+
 void *
-jsm_malloc_slow(size_t bytes, bool zero)
+jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
 {
     if (jsm_unlikely(bytes > PTRDIFF_MAX))
         return out_of_memory();
-    struct jsm_theap *th = enter();
+    struct jsm_theap *th = enter(heap); /* also reads the options, at the first call */
     void *p;
 
-    if (jsm_unlikely(bytes == 0 && jsm_option(JSM_OPT_ZERO_SIZE) != 0)) {
+    if (jsm_unlikely(bytes == 0 && zero_is_null(heap))) {
         leave(th);
         return NULL;
     }
     if (bytes <= (size_t)jsm_option(JSM_OPT_SLAB_MAX)) {
-        p = alloc_in_class(th, jsm_class_of(bytes), bytes, zero);
+        p = alloc_in_class(th, jsm_class_of(bytes), bytes, JSM_MAX_ALIGN, zero);
     } else {
         p = jsm_large_alloc(th, bytes, JSM_MAX_ALIGN, zero);
         if (p != NULL && !zero && jsm_unlikely(th->front.slow))
@@ -100,6 +116,12 @@ jsm_malloc_slow(size_t bytes, bool zero)
     }
     leave(th);
     return jsm_likely(p != NULL) ? p : out_of_memory();
+}
+
+void *
+jsm_malloc_slow(size_t bytes, bool zero)
+{
+    return jsm_malloc_in(jsm_heap_now(), bytes, zero);
 }
 
 void *
@@ -119,14 +141,20 @@ jsm_malloc_aligned(size_t align, size_t bytes)
 {
     if (align <= 8 || (align <= JSM_MAX_ALIGN && bytes > 8))
         return jsm_malloc_fast(bytes);
+    return jsm_malloc_aligned_in(jsm_heap_now(), align, bytes);
+}
+
+void *
+jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes)
+{
     if (jsm_unlikely(bytes > PTRDIFF_MAX || align > PTRDIFF_MAX))
         return out_of_memory();
     unsigned c = jsm_class_of_aligned(bytes, align);
-    struct jsm_theap *th = enter();
+    struct jsm_theap *th = enter(heap);
     void *p;
 
     if (c < JSM_CLASSES && jsm_class_bytes[c] <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
-        p = alloc_in_class(th, c, bytes, false);
+        p = alloc_in_class(th, c, bytes, align, false);
     else
         p = jsm_large_alloc(th, jsm_max(bytes, (size_t)1), align, false);
     leave(th);

@@ -2,7 +2,7 @@
  *
  * The thread-local pointer leads to the theap of this thread alone, or to a constant in which every
  * slab is jsm_slab_none, so that the fast path needs no test: the thread has not allocated yet,
- * or it is ending and has given its theap back.
+ * it is ending and has given its theap back, or plain malloc is to land in a heap of the program.
  *
  * May include: base, os, rt, addr, arena, span, slab, class, heap.
  * SPDX-License-Identifier: MIT
@@ -27,11 +27,15 @@ extern const struct jsm_theap_front jsm_theap_none;
 /* A block of `bytes`, NULL and ENOMEM if there is none; zeroed if asked. */
 void *jsm_malloc_slow(size_t bytes, bool zero);
 
+/* The same from a heap. */
+void *jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero);
+
 /* For sizes above JSM_DIRECT_MAX, those of slabs without a lock. */
 void *jsm_malloc_medium(size_t bytes);
 
 /* A block aligned to `align`, a power of two; the size is what malloc takes. */
 void *jsm_malloc_aligned(size_t align, size_t bytes);
+void *jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes);
 
 /* Frees what the fast path does not: other threads' blocks, large ones, and finds misuse. */
 void jsm_free_slow(void *p);
@@ -96,6 +100,13 @@ struct jsm_theap *jsm_theap_get(void);
 
 /* The same, but not made. */
 struct jsm_theap *jsm_theap_peek(void);
+
+/* Where plain malloc of this thread lands. */
+struct jsm_heap *jsm_heap_now(void);
+
+/* Pushes a heap; false: no memory.  And pops it: what was pushed, NULL if nothing was. */
+bool jsm_scope_push(struct jsm_heap *heap);
+struct jsm_heap *jsm_scope_pop(void);
 
 /* Gives back what the calling thread and threads that are gone keep, and asks the others to:
  * jsm_span_pressure. */

@@ -17,7 +17,8 @@ _Alignas(struct jsm_theap) const struct jsm_theap_front jsm_theap_none = {
 };
 
 _Thread_local struct jsm_theap *jsm_theap_tls = JSM_THEAP_NONE;
-static _Thread_local bool thread_is_ending; /* it gets no theap any more */
+static _Thread_local struct jsm_theap *own_theap; /* also while plain malloc lands elsewhere */
+static _Thread_local bool thread_is_ending;       /* it gets no theap any more */
 
 static struct jsm_lock threads_lock = { .rank = JSM_RANK_THREADS };
 static struct jsm_theap *all_theaps, *idle_theaps; /* [lock threads] */
@@ -29,10 +30,60 @@ static pthread_key_t exit_key;
 struct jsm_theap *
 jsm_theap_peek(void)
 {
-    struct jsm_theap *th = jsm_theap_tls;
-
-    return th == JSM_THEAP_NONE ? NULL : th;
+    return own_theap;
 }
+
+/* ---- Heaps of the program in which plain malloc lands ---- */
+
+struct scope {
+    struct scope *outer;
+    struct jsm_heap *heap;
+};
+static _Thread_local struct scope *scope; /* the innermost */
+static struct jsm_meta_pool scopes;
+
+struct jsm_heap *
+jsm_heap_now(void)
+{
+    return jsm_likely(scope == NULL) ? &jsm_heap_default : scope->heap;
+}
+
+/* The fast paths see the thread's theap only when plain malloc lands there. */
+static void
+set_fast_theap(void)
+{
+    jsm_theap_tls = own_theap != NULL && !jsm_heap_is_user(jsm_heap_now()) ? own_theap : JSM_THEAP_NONE;
+}
+
+bool
+jsm_scope_push(struct jsm_heap *heap)
+{
+    struct scope *inner = jsm_meta_pool_take(&scopes, sizeof *inner);
+
+    if (inner == NULL)
+        return false;
+    (void)jsm_theap_get(); /* whose destructor takes back what is left pushed when the thread ends */
+    *inner = (struct scope){ scope, heap };
+    scope = inner;
+    set_fast_theap();
+    return true;
+}
+
+struct jsm_heap *
+jsm_scope_pop(void)
+{
+    struct scope *inner = scope;
+
+    if (inner == NULL)
+        return NULL;
+    struct jsm_heap *heap = inner->heap;
+    scope = inner->outer;
+    jsm_meta_pool_give(&scopes, inner, sizeof *inner);
+    set_fast_theap();
+    return heap;
+}
+
+/* ---- Life of a thread ---- */
 
 /* The thread ends.  What it frees from here on, in later destructors, goes to the owners
  * directly, and what it allocates comes from the fallback theap. */
@@ -41,7 +92,10 @@ thread_exit(void *theap)
 {
     struct jsm_theap *th = theap;
 
-    jsm_theap_tls = JSM_THEAP_NONE;
+    while (jsm_scope_pop() != NULL)
+        ;
+    own_theap = NULL;
+    set_fast_theap();
     thread_is_ending = true;
     jsm_theap_close(th);
     jsm_lock(&threads_lock);
@@ -90,7 +144,8 @@ theap_make(void)
     if (th == NULL)
         return NULL;
     jsm_theap_open(th, &jsm_heap_default, th->shard);
-    jsm_theap_tls = th;
+    own_theap = th;
+    set_fast_theap();
     if (first)
         set_up_process();
     if (have_exit_key)
@@ -101,10 +156,8 @@ theap_make(void)
 struct jsm_theap *
 jsm_theap_get(void)
 {
-    struct jsm_theap *th = jsm_theap_tls;
-
-    if (jsm_likely(th != JSM_THEAP_NONE))
-        return th;
+    if (jsm_likely(own_theap != NULL))
+        return own_theap;
     return thread_is_ending ? NULL : theap_make();
 }
 
@@ -146,6 +199,7 @@ jsm_fork_prepare(void)
 
     if (th != NULL)
         jsm_theap_flush(th);
+    jsm_user_heaps_lock();
     jsm_lock(&jsm_options_lock);
     jsm_lock(&jsm_fallback_lock);
     jsm_lock(&threads_lock);
@@ -169,6 +223,7 @@ jsm_fork_parent(void)
     jsm_unlock(&threads_lock);
     jsm_unlock(&jsm_fallback_lock);
     jsm_unlock(&jsm_options_lock);
+    jsm_user_heaps_unlock();
 }
 
 /* Slabs of threads that are not in this process, and those without owner: somebody may have been
@@ -180,7 +235,7 @@ take_orphan(struct jsm_span *span, void *arg)
     struct jsm_theap *owner = jsm_load_relaxed(&span->theap);
     enum jsm_kind kind = jsm_kind(span);
 
-    if (kind == JSM_KIND_LARGE)
+    if (kind == JSM_KIND_LARGE || jsm_heap_is_user(jsm_span_heap(span)))
         return;
     if (kind == JSM_KIND_SLAB && owner != NULL && (owner == arg || owner == &jsm_fallback_theap))
         return;

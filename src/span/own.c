@@ -1,0 +1,45 @@
+/* span/own.c - shards of the program's own memory.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <config.h>
+
+#include "span/span.h"
+
+#include <string.h>
+
+struct jsm_shard *
+jsm_shard_own_new(uint8_t *base, size_t n_slices)
+{
+    struct jsm_arena *arena = jsm_arena_adopt(base, n_slices);
+
+    if (arena == NULL)
+        return NULL;
+    if (arena->own_shard == NULL) {
+        arena->own_shard = jsm_meta_alloc(sizeof *arena->own_shard, JSM_CACHE_LINE);
+        if (arena->own_shard == NULL) {
+            jsm_arena_retire(arena);
+            return NULL;
+        }
+        arena->own_shard->lock.rank = JSM_RANK_SHARD;
+        arena->own_shard->is_own = true;
+    }
+    arena->own_shard->arenas = arena;
+    return arena->own_shard;
+}
+
+void
+jsm_shard_own_retire(struct jsm_shard *shard)
+{
+    struct jsm_arena *arena = shard->arenas;
+
+    jsm_lock(&shard->lock); /* who walks over all arenas is not in this one now */
+    jsm_arena_retire(arena);
+    shard->arenas = NULL;
+    memset(shard->filled, 0, sizeof shard->filled);
+    memset(shard->bins, 0, sizeof shard->bins);
+    shard->by_age = (struct jsm_link){ NULL, NULL };
+    /* ORDER: relaxed; a hint. */
+    jsm_store_relaxed(&shard->free_slices, 0);
+    jsm_unlock(&shard->lock);
+}
