@@ -73,6 +73,32 @@ done
 is "$(options_of python3.11 | sed -n 's/^jsmalloc: \(preset=[a-z]*\).*/\1/p')" "preset=small" "and the section for it counts"
 is "$(options_of any | sed -n 's/^jsmalloc: \(preset=[a-z]*\).*/\1/p')" "preset=default" "for others it does not"
 
+# ---- The commands `jsmalloc run FLAG... PROGRAM` of all pages, with another program ----
+commands() {
+    sed -n 's/^\.Dl \$ jsmalloc run //p' "$top_srcdir"/man/*.[1-9] | sed "s|/tmp|$scratch|"
+}
+# run_flags WORD...: with the flags, up to the first word that is none.
+run_flags() {
+    flags=
+    while [ $# -gt 0 ]; do
+        case $1 in
+            -o) flags="$flags $1 $2" && shift ;;
+            --stats*) flags="$flags $1" ;;
+            *) break ;;
+        esac
+        shift
+    done
+    # shellcheck disable=SC2086
+    "$top_builddir/jsmalloc" run $flags "$scratch/any" > "$scratch/said" 2>&1 || cat "$scratch/said"
+}
+if [ -n "$JSM_LIB" ] && [ -z "$JSM_SANITIZER$JSM_EMULATOR" ]; then
+    is "$(commands | while read -r command; do set -f && eval "run_flags $command"; done)" "" \
+        "jsmalloc takes the flags of the $(commands | wc -l) commands in the manual"
+    is "$(run_flags -o no_option=1 any | grep -c no_option)" 1 "and would not take others"
+else
+    skip "jsmalloc takes the flags of the commands in the manual" "the library replaces no malloc, or runs elsewhere"
+fi
+
 # ---- The check itself ----
 cat > "$scratch/bad.3" << 'END'
 .Sh EXAMPLES

@@ -56,25 +56,34 @@ is "$(uniq -d "$scratch/names")" "" "no name has two pages"
 is "$(sed -n 's/^\.\(It \)\{0,1\}Xr \([^ ]*\) \([1-9]\).*/\2 \3/p' $pages | grep -E '^(jsm|os_)' | sort -u |
     comm -23 - "$scratch/names")" "" "all references to pages of ours lead to one"
 
+# every DESCRIPTION WORDS PATTERN FILE: each of the words, of which there are some, put in place of @ makes a pattern
+# that the file has.
+every() {
+    is "$([ -n "$2" ] || echo "no words"
+        for word in $2; do grep -q "$(echo "$3" | sed "s/@/$word/")" "$4" || echo "$word"; done)" "" "$1"
+}
+
 # ---- Functions ----
 prototypes $groups > "$scratch/groups"
 prototypes "$top_srcdir/man/jsmalloc.3" > "$scratch/overview"
 declared > "$scratch/declared"
-is "$(for f in $functions; do grep -q -x "$f 3" "$scratch/names" || echo "$f"; done)" "" "each function has a page or a link to one"
-is "$(for f in $functions; do grep -q "[ *]$f(" "$scratch/groups" || echo "$f"; done)" "" "each is in a SYNOPSIS"
+every "each function has a page or a link to one" "$functions" '^@ 3$' "$scratch/names"
+every "each is in a SYNOPSIS" "$functions" '[ *]@(' "$scratch/groups"
 is "$(comm -23 "$scratch/groups" "$scratch/declared")" "" "as the header declares it"
 is "$(cat "$scratch/overview")" "$(cat "$scratch/groups")" "jsmalloc(3) has the same ones"
 
-# ---- Options ----
+# ---- Options and figures ----
 conf=$top_builddir/man/jsmalloc.conf.5
-options=$(sed -n 's/^option  *//p' "$top_srcdir/src/rt/options.tbl")
-is "$(for o in $options; do grep -q "^\.It Cm $o Ns = " "$conf" || echo "$o"; done)" "" "each option is in jsmalloc.conf(5)"
-presets=$(sed -n 's/^preset  *//p' "$top_srcdir/src/rt/options.tbl")
-is "$(for p in $presets; do grep -q "^\.It Cm preset Ns = Ns Cm $p\$" "$conf" || echo "$p"; done)" "" "so is each preset"
-variables=$(sed -n 's/.*{ "\(MALLOC_[A-Z_]*\)", .*/\1/p' "$top_srcdir"/src/rt/*.c)
-is "$(for v in $variables; do grep -q "^\.It Ev $v " "$conf" || echo "$v"; done)" "" "and each of glibc's variables"
+table=$top_srcdir/src/rt/options.tbl
+options=$(sed -n 's/^option  *//p' "$table")
+every "each option is in jsmalloc.conf(5)" "$options" '^[.]It Cm @ Ns = ' "$conf"
+every "so is each preset" "$(sed -n 's/^preset  *//p' "$table")" '^[.]It Cm preset Ns = Ns Cm @$' "$conf"
+every "and each of glibc's variables" "$(sed -n 's/.*{ "\(MALLOC_[A-Z_]*\)", .*/\1/p' "$top_srcdir"/src/rt/*.c)" '^[.]It Ev @ ' "$conf"
 is "$(sed -n 's/^\.\(.* \)\{0,1\}Cm \([a-z]*_[a-z_]*\).*/\2/p' $pages | sort -u | grep -v -x -F "$options")" "" \
     "no page has options that there are not"
+every "each figure of the statistics is in jsm_malloc_stats(3)" \
+    "$(sed -n 's/^ *\(GAUGE\|COUNTER\)("\([a-z_]*\)".*/\2/p' "$top_srcdir/src/api/stats_print.c")" \
+    '^[.].*Va.* @\( \|$\)' "$top_srcdir/man/jsm_malloc_stats.3"
 }
 
 # ---- As installed ----
