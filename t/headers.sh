@@ -23,28 +23,63 @@ for header in $(cd "$top_srcdir/src" && echo */*.h); do
         'extern int nothing_else;'
 done
 
-# dialects COMPILER SUFFIX DIALECT...: the public headers under each dialect the compiler knows.
+# dialects SUFFIX COMPILER DIALECT...: the public headers alone, and used, under each dialect that the compiler
+# knows, with the warnings that a program may have on.
+public_headers=$(cd "$top_srcdir/include" && find . -name '*.h' | sed 's|^\./||' | sort)
+use='int use(void);
+int use(void)
+{
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    void *p = jsm_malloc(10);
+    config.name = JSM_VERSION_STRING;
+    jsm_free(p);
+    return jsm_heap_new(&config) != NULL && jsm_mallinfo2().arena > 0;
+}'
 dialects() {
-    compiler=$1
-    suffix=$2
+    suffix=$1
+    compiler=$2
     shift 2
     for dialect; do
-        for header in $(cd "$top_srcdir/include" && find . -name '*.h' | sed 's|^\./||' | sort); do
-            if compile "$compiler" "-std=$dialect" "$suffix" 'extern int x;' 2>/dev/null; then
-                check "<$header> as $dialect" compile "$compiler" "-std=$dialect -Wpedantic -Wundef" "$suffix" \
-                    "#include <$header>" "#include <$header>" 'extern int nothing_else;'
-            else
-                skip "<$header> as $dialect" "$compiler does not know it"
-            fi
+        what="as $dialect with ${compiler%% *}"
+        flags="-std=$dialect -Wpedantic -pedantic-errors -Wundef -Wshadow"
+        if ! compile "$compiler" "-std=$dialect" "$suffix" 'extern int x;' 2> /dev/null; then
+            skip "public headers $what" "it does not know that"
+            continue
+        fi
+        for header in $public_headers; do
+            check "<$header> $what" compile "$compiler" "$flags" "$suffix" \
+                "#include <$header>" "#include <$header>" 'extern int nothing_else;'
         done
+        check "<jsmalloc.h> used $what" compile "$compiler" "$flags" "$suffix" '#include <jsmalloc.h>' "$use"
     done
 }
-dialects "$CC" c c99 c11 c17 c2x gnu11
-if [ -n "$CXX" ]; then
-    dialects "$CXX" cc c++98 c++11 c++17 c++20
-else
-    skip "public headers as C++" "no C++ compiler"
-fi
+
+# Each compiler once: those of the build, and others that there are.
+seen=
+# is_new COMPILER
+is_new() {
+    version=$($1 --version 2> /dev/null | head -n 1)
+    case $version,$seen in
+        ,* | *"$version"*,*"$version"*) return 1 ;;
+    esac
+    seen="$seen $version"
+}
+for compiler in "$CC" gcc clang; do
+    ! is_new "$compiler" || dialects c "$compiler" c99 c11 c17 c2x gnu99 gnu11 gnu17
+done
+for compiler in "$CXX" g++ clang++; do
+    ! is_new "$compiler" || dialects cc "$compiler" c++98 c++11 c++14 c++17 c++20 c++2b
+done
+case $seen in
+    *clang*) ;;
+    *) skip "public headers with clang" "it is not installed" ;;
+esac
+
+# All of them in one program, in each order.
+all=$(for header in $public_headers; do echo "#include <$header>"; done)
+reverse=$(for header in $public_headers; do echo "#include <$header>"; done | sort -r)
+check "all of them together" compile "$CC" -std=c99 c "$all" "$reverse" 'extern int nothing_else;'
+check "and in reverse" compile "$CC" -std=c99 c "$reverse" "$all" 'extern int nothing_else;'
 
 # The check itself: a header that needs another one before it is refused.
 mkdir -p "$scratch/include"

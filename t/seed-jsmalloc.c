@@ -298,6 +298,49 @@ small_and_large(void)
     coalesce_of(4096, "large");
 }
 
+/* ---- Statistics in these categories ---- */
+
+static char told[64 * 1024];
+
+static void
+tell(void *arg, const char *text)
+{
+    (void)arg;
+    strncat(told, text, sizeof told - strlen(told) - 1);
+}
+
+/* Live blocks of a category, from the JSON statistics. */
+static long
+live_blocks(const char *category)
+{
+    char row[64];
+
+    told[0] = '\0';
+    if (jsm_stats_print("json", tell, NULL) != 0)
+        return -1;
+    snprintf(row, sizeof row, "{\"name\": \"%s\", \"live_blocks\": ", category);
+    const char *at = strstr(told, row);
+    return at == NULL ? -1 : strtol(at + strlen(row), NULL, 10);
+}
+
+static void
+categories(void)
+{
+    static const struct {
+        const char *name;
+        size_t least, most;
+    } category[] = {{"tiny", 8, 64}, {"small", 72, 512}, {"large", 513, 4096}, {"huge", 4097, 100 * MIB}};
+
+    for (unsigned i = 0; i < COUNT_OF(category); i++) {
+        long before = live_blocks(category[i].name);
+        for (unsigned n = 0; n < 10; n++)
+            (void)must_have(jsm_malloc(n % 2 == 0 ? category[i].least : category[i].most));
+        CLAIM(before >= 0 && live_blocks(category[i].name) == before + 10,
+              "objects are categorized based on their size: %s, %zu to %zu bytes", category[i].name, category[i].least,
+              category[i].most);
+    }
+}
+
 /* ---- Huge size allocation ---- */
 
 static void
@@ -326,7 +369,7 @@ huge(void)
 int
 main(void)
 {
-    plan(2 + 1 + 8 + 2 + 3 + 2 + 5 + 2 + 4 * 3 + 4);
+    plan(2 + 1 + 8 + 2 + 3 + 2 + 5 + 2 + 4 * 3 + 4 + 4);
     chapter("Motivation", motivation);
     chapter("Enhanced scalability", separation);
     chapter("JSMalloc backend pageheap", backend);
@@ -336,6 +379,7 @@ main(void)
     chapter("Sorted cache", sorted_cache);
     chapter("Tiny allocation", tiny);
     chapter("Small and large allocation", small_and_large);
+    chapter("Tiered allocation", categories);
     chapter("Huge size allocation", huge);
     return done();
 }

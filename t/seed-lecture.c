@@ -35,6 +35,16 @@ the_heap(void)
     CLAIM(sbrk(0) == brk_before, "traditionally we used sbrk, on modern systems we use mmap");
 }
 
+static void
+traditionally(void)
+{
+    must_set("source", "brk");
+    char *start = sbrk(0), *p = must_have(jsm_malloc(100));
+
+    CLAIM(p >= start && p < (char *)sbrk(0), "to get heap space traditionally we used sbrk: source=brk does");
+    jsm_free(p);
+}
+
 /* ---- We want it to be reasonably fast: syscalls are slow ---- */
 
 static void
@@ -325,8 +335,9 @@ return_to_os(void)
 int
 main(void)
 {
-    plan(8 + 3 + 3 + 5 + 5 + 6 + 7 + 5 + 2 + 4);
+    plan(8 + 1 + 3 + 3 + 5 + 5 + 6 + 7 + 5 + 2 + 4);
     chapter("A memory allocator allocates memory on the heap", the_heap);
+    chapter("Traditionally, we used sbrk", traditionally);
     chapter("We want it to be reasonably fast", reasonably_fast);
     chapter("We don't want to waste too much memory", little_waste);
     chapter("Need to be able to match the standard interface", remembers_sizes);
