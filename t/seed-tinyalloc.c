@@ -193,6 +193,65 @@ heap_object(void)
     CLAIM(jsm_malloc(100) == p, "top-level allocation caches for frequent operations");
 }
 
+static int
+count_visit(void *arg, void *p, size_t usable_bytes)
+{
+    (void)p;
+    *(size_t *)arg += usable_bytes >= 1000;
+    return 0;
+}
+
+static void
+several_heaps(void)
+{
+    jsm_heap *x = jsm_heap_new(NULL), *y = jsm_heap_new(NULL);
+    enum { EACH = 100 };
+    static void *of_x[EACH], *of_y[EACH];
+    unsigned wrong = 0, shared = 0;
+    size_t live = 0;
+
+    void *plain = must_have(jsm_malloc(1000));
+    for (unsigned i = 0; i < EACH; i++) {
+        of_x[i] = must_have(jsm_heap_malloc(x, 1000));
+        of_y[i] = must_have(jsm_heap_malloc(y, 1000));
+        fill(of_y[i], 1000, i);
+        wrong += jsm_heap_of(of_x[i]) != x || jsm_heap_of(of_y[i]) != y;
+    }
+    CLAIM(wrong == 0 && jsm_heap_of(plain) == NULL, "multiple heap instances: a block belongs to its heap");
+    for (unsigned i = 0; i < EACH; i++)
+        for (unsigned j = 0; j < EACH; j++)
+            shared += slab_of(of_x[i]) == slab_of(of_y[j]) || slab_of(of_x[i]) == slab_of(plain);
+    CLAIM(shared == 0, "independent allocation contexts: a segment belongs to a specific allocator instance");
+    CLAIM(slab_of(of_x[0])->arena == slab_of(of_y[0])->arena && slab_of(of_x[0])->arena == slab_of(plain)->arena,
+          "connect heaps to arena system: all heaps allocate segments from global arenas");
+    jsm_heap_free(x, of_x[0]);
+    CLAIM(!jsm_is_ours(of_x[0]), "dealloc()");
+    CLAIM(jsm_heap_visit(x, count_visit, &live) == 0 && live == EACH - 1, "per-heap tracking: each live block is seen");
+    char *large = must_have(jsm_heap_malloc(x, 100 * MIB));
+    CLAIM(jsm_heap_of(large) == x, "direct management of large allocations");
+    jsm_heap_destroy(x);
+    wrong = access_of(large)[0] != '\0';
+    for (unsigned i = 0; i < EACH; i++)
+        wrong += jsm_is_ours(of_x[i]) || !is_filled(of_y[i], 1000, 1000, i);
+    CLAIM(wrong == 0, "a heap goes with all of its blocks, large ones too; those of others stay");
+    jsm_heap_delete(y);
+    for (unsigned i = 0; i < EACH; i++)
+        wrong += !jsm_is_ours(of_y[i]) || jsm_heap_of(of_y[i]) != NULL || !is_filled(of_y[i], 1000, 1000, i);
+    CLAIM(wrong == 0, "or its segments move to another: live blocks belong to the default heap");
+
+    size_t ever = 0;
+    for (unsigned round = 0; round < 50; round++) {
+        x = must_have(jsm_heap_new(NULL));
+        for (unsigned i = 0; i < 500; i++)
+            (void)must_have(jsm_heap_malloc(x, 1000));
+        jsm_heap_destroy(x);
+        if (round == 0)
+            ever = jsm_arena_ever_slices();
+    }
+    CLAIM(jsm_arena_ever_slices() == ever,
+          "cross-allocator segment sharing: the next heap takes what the last one had");
+}
+
 /* ---- 6. Large allocations ---- */
 
 static void
@@ -366,13 +425,14 @@ cycles(void)
 int
 main(void)
 {
-    plan(6 + 1 + 5 + 5 + 5 + 3 + 6 + 5 + 1 + 1 + 5 + 3);
+    plan(6 + 1 + 5 + 5 + 5 + 3 + 9 + 6 + 5 + 1 + 1 + 5 + 3);
     chapter("1. Global arenas layer", arenas);
     chapter("Arena growth formula", arena_growth);
     chapter("2. Segments layer", segments);
     chapter("3. Queue layer", queues);
     chapter("4. Slabs layer", slabs);
     chapter("5. Heap object layer", heap_object);
+    chapter("5. Heap object layer: multiple heap support", several_heaps);
     chapter("6. Large allocations", large_allocations);
     chapter("Size class strategy", size_classes);
     chapter("Phase 2: optimization", lookups);
