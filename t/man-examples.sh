@@ -28,6 +28,9 @@ try() {
 for page in "$top_srcdir"/man/*.3 "$top_srcdir"/man/*.7; do
     name=${page##*/}
     count=$($AWK -v to="$scratch/$name-" -f "$top_srcdir/t/man-example.awk" "$page")
+    case $name in
+        *.3) [ "$count" -gt 0 ] || fail "$name has a program among its examples" ;;
+    esac
     n=0
     while [ "$n" -lt "$count" ]; do
         n=$((n + 1))
