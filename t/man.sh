@@ -86,6 +86,12 @@ every "each figure of the statistics is in jsm_malloc_stats(3)" \
     '^[.].*Va.* @\( \|$\)' "$top_srcdir/man/jsm_malloc_stats.3"
 }
 
+# Of what messages begin with, up to what depends on the call.
+is "$(sed -n '/^\.Sh DIAGNOSTICS/,/^\.Sh [^D]/s/^\.It "\([^":%]*\).*/\1/p' "$top_srcdir/man/jsmalloc.3" |
+    while read -r message; do
+        grep -q -r -F -e "\"$message" "$top_srcdir/src" || echo "$message"
+    done)" "" "the library has the messages that jsmalloc(3) explains"
+
 # ---- As installed ----
 if [ -n "$JSM_SANITIZER" ] || ! command -v man > /dev/null; then
     skip "man finds the pages" "no man, or a sanitizer's build"
@@ -108,6 +114,12 @@ not_found() {
     done
 }
 is "$(not_found < "$scratch/names")" "" "man finds each page by each of its names"
+if command -v lexgrog > /dev/null; then
+    is "$(lexgrog "$dest$mandir"/man?/*.? | sed -n 's/.*\.\([1-9]\): "\([^ ]*\) - .*/\2 \1/p' | sort -u |
+        comm -13 - "$scratch/names")" "" "whatis will find all of them, too"
+else
+    skip "whatis will find all of them, too" "no lexgrog"
+fi
 is "$(man -w 3 jsm_no_such_function 2> /dev/null)" "" "and no others"
 if man 3 jsm_calloc 2> /dev/null | grep -q 'jsm_recallocarray'; then
     pass "a link shows the page"
