@@ -1,7 +1,7 @@
 # t/man-example.awk - the complete programs of a page's EXAMPLES, and what they print.
 #   awk -v to=PREFIX -f man-example.awk PAGE
-# Writes PREFIX1.c, PREFIX2.c ... and, if the page says "It prints:" behind a program, PREFIX1.out;
-# prints how many programs there are.
+# Writes PREFIX1.c, PREFIX2.c ... (.cc if it includes a header of C++) and, if the page says "It prints:" behind
+# a program, PREFIX1.out; prints how many programs there are.
 # SPDX-License-Identifier: MIT
 
 function end_block() {
@@ -9,7 +9,7 @@ function end_block() {
         file = to programs ".out"
     else if (block ~ /int\nmain\(/) {
         programs++
-        file = to programs ".c"
+        file = to programs (block ~ /#include <[a-z]*>/ ? ".cc" : ".c")
     } else
         file = ""
     if (file != "") {

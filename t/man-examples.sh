@@ -6,22 +6,34 @@ need_own_programs
 scratch
 
 # build SOURCE PROGRAM: as a reader of the manual would, but with the library of the build tree.
-# CC and LIBTOOL are commands with arguments.
+# CC, CXX and LIBTOOL are commands with arguments.
 # shellcheck disable=SC2086
 build() {
-    $LIBTOOL --quiet --tag=CC --mode=link $CC -std=c11 -Wall -Wextra -Wpedantic -Werror $JSM_SANITIZER \
+    case $1 in
+        *.cc) compiler="$CXX -std=c++11" ;;
+        *) compiler="$CC -std=c11" ;;
+    esac
+    $LIBTOOL --quiet --tag=CC --mode=link $compiler -Wall -Wextra -Wpedantic -Werror $JSM_SANITIZER \
         -I"$top_builddir/include" -I"$top_srcdir/include" -o "$2" -no-install "$1" "$top_builddir/libjsmalloc.la"
 }
 
-# try WHAT PREFIX: builds and runs PREFIX.c, and compares with PREFIX.out, if there is one.
+# try WHAT PREFIX: builds and runs PREFIX.c or PREFIX.cc, and compares with PREFIX.out, if there is one.
 try() {
-    if ! problem=$(build "$2.c" "$2" 2>&1); then
+    source=$2.c
+    if [ -e "$2.cc" ]; then
+        source=$2.cc
+        if [ -z "$CXX" ] || [ "$JSM_OVERRIDE" = no ]; then
+            skip "$1 compiles and succeeds" "no C++ compiler, or new is not the library's"
+            return
+        fi
+    fi
+    if ! problem=$(build "$source" "$2" 2>&1); then
         fail "$1 compiles"
         diag "$problem"
         return
     fi
     run "$2" > "$2.got" 2> "$2.err"
-    is "$? $(cat "$2.err" | grep '^jsmalloc: ')" "0 " "$1 compiles and succeeds"
+    is "$? $(grep '^jsmalloc: ' "$2.err")" "0 " "$1 compiles and succeeds"
     [ ! -e "$2.out" ] || is "$(cat "$2.got")" "$(cat "$2.out")" "$1 prints what the manual says"
 }
 
