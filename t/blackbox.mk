@@ -235,7 +235,8 @@ dist_check_SCRIPTS += %D%/misuse.sh %D%/limits.sh
 TESTS += %D%/misuse.sh %D%/limits.sh
 
 # The os_ allocator, which has no standard names.
-check_PROGRAMS += %D%/osmem.t %D%/seed-os.t
-TESTS += %D%/osmem.t %D%/seed-os.t
+check_PROGRAMS += %D%/osmem.t %D%/osmem-misuse.t %D%/seed-os.t
+TESTS += %D%/osmem.t %D%/osmem-misuse.t %D%/seed-os.t
 %C%_osmem_t_SOURCES = %D%/osmem.c %D%/unit.h $(jsm_blackbox_headers)
+%C%_osmem_misuse_t_SOURCES = %D%/osmem-misuse.c %D%/unit.h $(jsm_blackbox_headers)
 %C%_seed_os_t_SOURCES = %D%/seed-os.c $(jsm_blackbox_headers)
