@@ -28,6 +28,10 @@ def check_json(path, schema_path):
     assert live == stats["live_bytes"], "categories have %d live bytes" % live
     in_slabs = sum(row["live_bytes"] for row in stats["classes"])
     assert in_slabs <= live, "classes have %d live bytes" % in_slabs
+    heaps = {row["name"]: row for row in stats["heaps"]}
+    assert len(heaps) == len(stats["heaps"]) == 4, "heaps are %s" % list(heaps)
+    assert sum(row["live_bytes"] for row in stats["heaps"]) == stats["live_bytes"]
+    assert heaps["a name ????"]["limit_bytes"] == 1 << 20 and heaps["a name ????"]["live_blocks"] == 1
     spans = {row["kind"]: row["bytes"] for row in stats["spans"]}
     assert sum(spans.values()) + stats["busy_bytes"] + stats["metadata_bytes"] == stats["committed_bytes"], spans
     assert [row["name"] for row in stats["categories"]] == ["tiny", "small", "large", "huge"]
@@ -68,7 +72,7 @@ def check_xml(path, glibc_path):
         assert 0 < n["from"] <= n["to"] and n["total"] == n["count"] * n["to"], n
     mapped = [t for t in root.findall("total") if t.get("type") == "mmap"]
     assert int(mapped[0].get("size")) == figures["mapped_bytes"] > 0
-    assert {t.get("name") for t in root.iter("table")} >= {"classes", "categories", "spans"}
+    assert {t.get("name") for t in root.iter("table")} >= {"classes", "categories", "heaps", "spans"}
 
 
 def check_openmetrics(path):
@@ -90,6 +94,8 @@ def check_openmetrics(path):
     counters = {n for n, f in families.items() if f.type == "counter"}
     assert counters == {"jsmalloc_purged_bytes", "jsmalloc_purge_calls"}, counters
     assert "jsmalloc_purged_bytes_total " in text
+    names = [s.labels["name"] for s in families["jsmalloc_heap_live_bytes"].samples]
+    assert len(names) == len(set(names)) == 4, names
     live = sum(s.value for s in families["jsmalloc_category_live_bytes"].samples)
     assert live == figures["live_bytes"], "categories have %d live bytes" % live
 
@@ -103,7 +109,7 @@ def check_text(path):
         if len(words) == 3 and words[0].isdigit() and words[1].endswith(":"):
             figures[words[1][:-1]] = int(words[0])
     adds_up(figures, path)
-    assert len([line for line in lines if line.startswith("By ")]) >= 3
+    assert len([line for line in lines if line.startswith("By ")]) >= 4
 
 
 checks = {"json": check_json, "xml": check_xml, "openmetrics": check_openmetrics, "text": check_text}

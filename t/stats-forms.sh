@@ -19,6 +19,8 @@ check_with() {
 }
 
 cat > "$scratch/program.c" << 'END'
+#include <dlfcn.h>
+#include <jsmalloc.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -34,10 +36,27 @@ work(void *arg)
     }
     return arg;
 }
+/* A heap with a name that no format can have as it is, and two with the same. */
+static void
+make_heaps(void)
+{
+    jsm_heap *(*new)(const struct jsm_heap_config *);
+    void *(*get)(jsm_heap *, size_t);
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    *(void **)&new = dlsym(RTLD_DEFAULT, "jsm_heap_new");
+    *(void **)&get = dlsym(RTLD_DEFAULT, "jsm_heap_malloc");
+    if (new == NULL || get == NULL)
+        return;
+    config.name = "a name \"<&\\";
+    config.limit_bytes = 1 << 20;
+    if (get(new(&config), 100) == NULL || new(NULL) == NULL || new(NULL) == NULL)
+        abort();
+}
 int
 main(int argc, char **argv)
 {
     pthread_t t;
+    make_heaps();
     void *large = malloc(300000), *huge = malloc(100 << 20);
     if (pthread_create(&t, NULL, work, NULL) != 0 || pthread_join(t, NULL) != 0)
         return 1;
@@ -52,7 +71,7 @@ main(int argc, char **argv)
 END
 # CC is a command with arguments.
 # shellcheck disable=SC2086
-$CC -fno-builtin "$scratch/program.c" -o "$scratch/program" -lpthread || {
+$CC -D_GNU_SOURCE -I"$top_srcdir/include" -fno-builtin "$scratch/program.c" -o "$scratch/program" -lpthread -ldl || {
     fail "a program can be built"
     tap_done
 }

@@ -7,6 +7,14 @@
 
 #include <pthread.h>
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
+#else
+#define SANITIZED false
+#endif
+
 static struct jsm_stats
 taken(void)
 {
@@ -104,6 +112,7 @@ static void *
 work_and_wait(void *arg)
 {
     (void)work(arg);
+    (void)jsm_mallinfo2(); /* hands over what this thread freed in slabs that it has given away */
     pthread_barrier_wait(&parked); /* the figures are taken ... */
     pthread_barrier_wait(&parked);
     return NULL;
@@ -140,6 +149,7 @@ test_sums(void)
     }
     pthread_barrier_wait(&parked);
     ok(adds_up("with threads"), "they do while threads hold blocks of all kinds");
+    ok(are_live("with threads"), "and live is just what is live, also in threads that wait");
     pthread_barrier_wait(&parked);
     for (unsigned t = 0; t < THREADS; t++)
         pthread_join(thread[t], NULL);
@@ -162,6 +172,103 @@ test_sums(void)
         for (size_t i = 0; i < BLOCKS; i++)
             drop(&loads[t], i);
     ok(adds_up("all freed") && are_live("all freed"), "and when nothing is live");
+}
+
+/* The smallest blocks, of which a slab has the most. */
+static void
+test_full_slabs(void)
+{
+    static void *p[3 * 8192];
+    size_t before = taken().live_blocks;
+
+    for (size_t i = 0; i < COUNT_OF(p); i++)
+        p[i] = jsm_malloc(8);
+    is_uint(taken().live_blocks - before, COUNT_OF(p), "full slabs of the smallest blocks are counted in full");
+    for (size_t i = 0; i < COUNT_OF(p); i++)
+        jsm_free(p[i]);
+    is_uint(taken().live_blocks, before, "and down again");
+}
+
+/* mallinfo() has no room for large figures. */
+static void
+test_saturation(void)
+{
+    void *p = sizeof(size_t) > 4 ? jsm_malloc((size_t)3 << 30) : NULL;
+
+    if (p == NULL)
+        skip(1, "no 3 GiB of addresses");
+    else
+        ok(jsm_mallinfo().hblkhd == INT_MAX && jsm_mallinfo2().hblkhd >= (size_t)3 << 30 &&
+           jsm_mallinfo().usmblks == INT_MAX, "mallinfo tells INT_MAX for what is more, mallinfo2 all");
+    jsm_free(p);
+}
+
+/* ---- Heaps of the program ---- */
+
+static const struct jsm_heap_row *
+row_of(const struct jsm_stats *s, const char *name)
+{
+    for (size_t i = 0; i < s->heap.n_heaps; i++)
+        if (strcmp(s->heap.heaps[i].name, name) == 0)
+            return &s->heap.heaps[i];
+    return NULL;
+}
+
+static size_t
+live_of_all(const struct jsm_stats *s)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < JSM_HEAP_ROWS; i++)
+        bytes += s->heap.heaps[i].live_bytes;
+    return bytes;
+}
+
+static void
+test_heaps(void)
+{
+    static unsigned char buffer[17 * 65536];
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT, own = JSM_HEAP_CONFIG_INIT;
+
+    config.name = "limited";
+    config.limit_bytes = 4 * MIB;
+    own.name = "buffer";
+    own.memory = buffer;
+    own.memory_bytes = sizeof buffer;
+    jsm_heap *limited = jsm_heap_new(&config), *in_buffer = jsm_heap_new(&own);
+    size_t live = 0, live_own = 0;
+    void *p = NULL;
+    for (unsigned i = 0; i < 300; i++) {
+        p = jsm_heap_malloc(limited, i * 20);
+        live += jsm_malloc_usable_size(p);
+        live_own += jsm_malloc_usable_size(jsm_heap_malloc(in_buffer, i));
+    }
+    live -= jsm_malloc_usable_size(p);
+    jsm_heap_free(limited, p);
+    live += jsm_malloc_usable_size(jsm_heap_malloc(limited, 200000));
+    struct jsm_stats s = taken();
+    const struct jsm_heap_row *row = row_of(&s, "limited");
+    ok(row != NULL && row->live_bytes == live && row->live_blocks == 300 && row->limit_bytes == 4 * MIB &&
+       row->committed_bytes >= live && row->committed_bytes <= 4 * MIB, "a heap of the program has a row of its own");
+    row = row_of(&s, "buffer");
+    ok(row != NULL && row->live_bytes == live_own && row->committed_bytes <= sizeof buffer, "so has one in a buffer");
+    ok(adds_up("heaps") && live_of_all(&s) == s.live_bytes + live_own,
+       "the heaps together have all that is live, and the buffer is in no sum");
+
+    jsm_heap *many[2 * JSM_HEAP_ROWS];
+    for (unsigned i = 0; i < COUNT_OF(many); i++) {
+        many[i] = jsm_heap_new(NULL);
+        live_own += i < JSM_HEAP_ROWS ? 0 : jsm_heap_malloc(many[i], 100) == NULL;
+    }
+    s = taken();
+    ok(s.heap.heaps[JSM_HEAP_ROWS - 1].live_blocks >= JSM_HEAP_ROWS - 1 && live_of_all(&s) == s.live_bytes + live_own,
+       "heaps that are too many for the table share a row");
+    for (unsigned i = 0; i < COUNT_OF(many); i++)
+        jsm_heap_destroy(many[i]);
+    jsm_heap_destroy(limited);
+    jsm_heap_destroy(in_buffer);
+    s = taken();
+    ok(s.heap.n_heaps == 1 && live_of_all(&s) == s.live_bytes && adds_up("no heaps"), "and nothing of them is left");
 }
 
 /* ---- Taken while others work ---- */
@@ -384,13 +491,16 @@ main(void)
     set_all(text, sizeof text, 1); /* so that they are resident before */
     set_all(kept, sizeof kept, 0);
     unnamed_before = unnamed_resident_bytes();
-    plan(5 + 7 + 3 + 2 + 3 + 1);
-    if (unnamed_before == 0 || (emulator != NULL && emulator[0] != '\0'))
+    plan(5 + 8 + 2 + 1 + 5 + 3 + 2 + 3 + 1);
+    if (unnamed_before == 0 || SANITIZED || (emulator != NULL && emulator[0] != '\0'))
         skip(5, "no smaps of the process alone");
     else
         test_resident();
     test_peak();
     test_sums();
+    test_full_slabs();
+    test_saturation();
+    test_heaps();
     test_while_working();
     test_no_memory();
     test_trim();

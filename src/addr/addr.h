@@ -69,7 +69,7 @@ struct jsm_span {
     uint16_t *link;           /* [const] state of each block, see slab/slab.h */
     uint32_t recip;           /* [const] ceil(2^32 / block_bytes) */
     uint32_t block_bytes;     /* [const] */
-    uint32_t left;            /* [own] local frees until the owner must look at the slab */
+    _Atomic(uint32_t) left;   /* [own] local frees until the owner must look at the slab; all may read it */
     uint16_t head;            /* [own] first block of the free list */
     uint16_t carved;          /* [own] blocks that were ever on the free list */
     uint8_t *base;            /* [const] address of the span */

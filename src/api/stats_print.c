@@ -62,7 +62,7 @@ figure_value(const struct jsm_stats *stats, const struct figure *f)
 
 /* ---- Tables ---- */
 
-enum { COLUMNS_MAX = 5, NAME_BYTES = 32 };
+enum { COLUMNS_MAX = 5, NAME_BYTES = JSM_HEAP_NAME_BYTES + 4 };
 
 struct row {
     char name[NAME_BYTES]; /* in tables of names, else the number counts */
@@ -85,8 +85,8 @@ set_name(struct row *row, const char *name)
 {
     size_t i;
 
-    for (i = 0; i < NAME_BYTES - 1 && name[i] != '\0'; i++)
-        row->name[i] = name[i] < ' ' || name[i] > '~' || strchr("\"&'<>\\", name[i]) != NULL ? '?' : name[i];
+    for (i = 0; i < JSM_HEAP_NAME_BYTES - 1 && name[i] != '\0'; i++)
+        row->name[i] = name[i] < ' ' || name[i] > '~' || strchr("\"#&'<>\\", name[i]) != NULL ? '?' : name[i];
     row->name[i] = '\0';
 }
 
@@ -152,11 +152,49 @@ span_row(const struct jsm_stats *stats, size_t i, struct row *row)
     return true;
 }
 
+/* The names of heaps are the program's; a number makes those different that are not. */
+static void
+set_heap_name(const struct jsm_heap_totals *totals, size_t i, struct row *row)
+{
+    bool is_unique;
+
+    set_name(row, totals->heaps[i].name);
+    is_unique = row->name[0] != '\0';
+    for (size_t k = 0; k < JSM_HEAP_ROWS && is_unique; k++) {
+        struct row other;
+        set_name(&other, totals->heaps[k].name);
+        is_unique = k == i || strcmp(other.name, row->name) != 0;
+    }
+    if (!is_unique && i > 0 && i < JSM_HEAP_ROWS - 1) {
+        struct jsm_text t = { row->name, sizeof row->name, strlen(row->name) };
+        jsm_text_str(&t, "#");
+        jsm_text_dec(&t, i);
+    }
+}
+
+static bool
+heap_row(const struct jsm_stats *stats, size_t i, struct row *row)
+{
+    const struct jsm_heap_totals *totals = &stats->heap;
+    const struct jsm_heap_row *heap = &totals->heaps[i];
+
+    if (i >= totals->n_heaps && heap->committed_bytes == 0)
+        return false;
+    set_heap_name(totals, i, row);
+    row->value[0] = heap->live_blocks;
+    row->value[1] = heap->live_bytes;
+    row->value[2] = heap->committed_bytes;
+    row->value[3] = heap->limit_bytes;
+    return true;
+}
+
 static const struct table tables[] = {
     { "classes", "class", "block_bytes", "size class", false,
       { "slabs", "blocks", "live_blocks", "live_bytes", "freed_blocks" }, JSM_CLASSES, class_row },
     { "categories", "category", "name", "category of sizes", true,
       { "live_blocks", "live_bytes", "freed_blocks", "freed_bytes" }, CATEGORIES, category_row },
+    { "heaps", "heap", "name", "heap", true,
+      { "live_blocks", "live_bytes", "committed_bytes", "limit_bytes" }, JSM_HEAP_ROWS, heap_row },
     { "spans", "span", "kind", "kind of span", true, { "count", "bytes" }, 5, span_row },
 };
 enum { TABLES = sizeof tables / sizeof tables[0] };

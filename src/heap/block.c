@@ -236,8 +236,8 @@ jsm_heap_orphan(struct jsm_span *span)
     span->state = JSM_SLAB_NEW;
     jsm_set_span_heap(span, &jsm_heap_default); /* the owner may not have come to writing it */
     span->all = span->queue = (struct jsm_link){ NULL, NULL };
-    if (span->left == 0)
+    if (jsm_slab_left(span) == 0)
         jsm_slab_release(span);
     else
-        jsm_heap_detach(span, span->left);
+        jsm_heap_detach(span, jsm_slab_left(span));
 }

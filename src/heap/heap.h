@@ -243,17 +243,15 @@ bool jsm_user_free(const struct jsm_block *block);
 /* Calls `visit` for each live block until it answers other than 0. */
 int jsm_user_heap_visit(struct jsm_heap *heap, int (*visit)(void *arg, void *block, size_t bytes), void *arg);
 
-struct jsm_user_heap_figures {
-    const char *name;
-    size_t committed_bytes, limit_bytes, live_bytes, live_blocks;
-};
-
-/* Calls `tell` for each heap of the program, oldest first, with no lock of the heap held. */
-void jsm_user_heaps_tell(void (*tell)(const struct jsm_user_heap_figures *figures, void *arg), void *arg);
+/* Calls `tell` for each heap of the program, oldest first, with the list locked. */
+void jsm_user_heaps_tell(void (*tell)(const struct jsm_heap *heap, size_t limit_bytes, void *arg), void *arg);
 
 /* Gives back what they keep; bytes of holes.  Checks them; number of faults. */
 size_t jsm_user_heaps_trim(void);
 size_t jsm_user_heaps_check(size_t (*check_slab)(const struct jsm_span *slab));
+
+/* The sum of what `trimmable` says of each, and whether trimming looks for holes in it. */
+size_t jsm_user_heaps_trimmable(size_t (*trimmable)(const struct jsm_theap *th, bool holes));
 
 /* Around fork(). */
 void jsm_user_heaps_lock(void);
@@ -281,11 +279,21 @@ void jsm_slab_release(struct jsm_span *slab);
 /* Checks the thread's slabs, shared slabs and the page heap; reports and counts faults. */
 size_t jsm_heap_check(struct jsm_theap *th);
 
+/* What one heap has.  Row 0 is the default heap, the last is for heaps that there was no row for. */
+enum { JSM_HEAP_ROWS = 64, JSM_HEAP_NAME_BYTES = 32 };
+struct jsm_heap_row {
+    const struct jsm_heap *heap; /* to compare with; it may be gone */
+    char name[JSM_HEAP_NAME_BYTES];
+    size_t live_blocks, live_bytes, committed_bytes, limit_bytes;
+};
+
 struct jsm_heap_totals {
     size_t slabs[JSM_CLASSES], used[JSM_CLASSES], carved[JSM_CLASSES]; /* slabs, and blocks of them */
     size_t large_count, large_slices;
     size_t large_bytes;                                                /* that may be used */
     size_t cached_count, cached_slices;                                /* spans that threads keep */
+    size_t n_heaps;                                                    /* but for the last row */
+    struct jsm_heap_row heaps[JSM_HEAP_ROWS];                          /* these with memory of the program's, too */
 };
 
 /* Blocks that fit in a slab of class `c`, and the memory of such a slab. */
@@ -301,10 +309,7 @@ jsm_class_capacity(unsigned c)
     return jsm_class_slab_bytes(c) / jsm_class_bytes[c];
 }
 
-/* Writes down the state of all slabs of the thread, for statistics. */
-void jsm_theap_note(struct jsm_theap *th);
-
-/* Adds up what was written down of all slabs; that of other threads is a little old. */
+/* Adds up what all slabs and spans say of themselves. */
 void jsm_heap_totals(struct jsm_heap_totals *totals);
 
 /* What malloc_trim(0) of the thread would give back now; `th` may be NULL.  `*free_spans`: in how many

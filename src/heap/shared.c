@@ -39,7 +39,7 @@ share(struct jsm_span *slab)
     /* ORDER: relaxed; the acquire of R1, or our own D1, came before. */
     uint64_t word = jsm_load_relaxed(&slab->remote);
     do {
-        if (jsm_remote_blocks(word) == slab->left) { /* all of them have come back */
+        if (jsm_remote_blocks(word) == jsm_slab_left(slab)) { /* all of them have come back */
             if (slab->state == JSM_SLAB_SHARED)
                 unlist_shared(heap, slab);
             jsm_unlock(&heap->lock);
@@ -49,7 +49,7 @@ share(struct jsm_span *slab)
         }
         if (slab->state != JSM_SLAB_SHARED)
             list_shared(heap, slab);
-    } while (!jsm_slab_settle(slab, &word, slab->left));
+    } while (!jsm_slab_settle(slab, &word, jsm_slab_left(slab)));
     jsm_unlock(&heap->lock);
 }
 
@@ -59,7 +59,7 @@ jsm_heap_detach(struct jsm_span *slab, uint32_t used)
     uint32_t n_free = slab->capacity - used;
     uint32_t missing = slab->wake > n_free ? slab->wake - n_free : 0;
 
-    slab->left = used;
+    jsm_slab_set_left(slab, used);
     slab->state = JSM_SLAB_DETACHED;
     jsm_slab_note(slab);
     if (jsm_slab_detach(slab, jsm_min(missing, used)))
@@ -102,7 +102,7 @@ jsm_heap_adopt(struct jsm_heap *heap, unsigned c)
     }
     if (found != NULL) {
         unlist_shared(heap, found);
-        found->left -= came_back;
+        jsm_slab_set_left(found, jsm_slab_left(found) - came_back);
         found->state = JSM_SLAB_NEW;
         jsm_slab_note(found);
     }
@@ -127,15 +127,15 @@ jsm_heap_trim_shared(struct jsm_heap *heap)
             if (!jsm_slab_adopt(slab, &came_back))
                 continue; /* pinned: somebody is about to look at it anyway */
             unlist_shared(heap, slab);
-            slab->left -= came_back;
-            if (slab->left == 0) {
+            jsm_slab_set_left(slab, jsm_slab_left(slab) - came_back);
+            if (jsm_slab_left(slab) == 0) {
                 jsm_slab_release(slab);
                 continue;
             }
             bytes += jsm_slab_purge_holes(slab);
             jsm_slab_note(slab);
             list_shared(heap, slab);
-            if (jsm_slab_detach(slab, slab->left)) { /* the last blocks came in just now */
+            if (jsm_slab_detach(slab, jsm_slab_left(slab))) { /* the last blocks came in just now */
                 unlist_shared(heap, slab);
                 jsm_slab_acquire_all(slab);
                 jsm_slab_release(slab);

@@ -87,7 +87,8 @@ remove_bias(struct jsm_theap *th, struct jsm_span *slab)
         th->idle_bytes -= bytes;
         keep(th, 0, bytes);
         slab->biased = 0;
-        slab->left--;
+        jsm_slab_set_left(slab, jsm_slab_left(slab) - 1);
+        jsm_slab_note(slab);
     }
 }
 
@@ -173,7 +174,7 @@ set_aside(struct jsm_theap *th, struct jsm_span *slab)
     remove_bias(th, slab);
     if (!jsm_slab_sleep(slab))
         return;
-    slab->left = slab->wake;
+    jsm_slab_set_left(slab, slab->wake);
     slab->state = JSM_SLAB_FULL;
     jsm_slab_note(slab);
     /* ORDER: relaxed; a thread that starts now will find the next slab listed. */
@@ -190,7 +191,7 @@ wake_up(struct jsm_theap *th, struct jsm_span *slab)
 
     unlist_full(th, slab);
     jsm_slab_wake(slab);
-    slab->left = used;
+    jsm_slab_set_left(slab, used);
     list_partial(th, slab);
 }
 
@@ -209,7 +210,8 @@ active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
         th->idle_bytes += bytes;
         keep(th, bytes, 0);
         slab->biased = (uint8_t)steps;
-        slab->left = 1;
+        jsm_slab_set_left(slab, 1);
+        jsm_slab_note(slab);
         return;
     }
     set_active(th, slab->class_id, JSM_SLAB_NONE);
@@ -246,8 +248,8 @@ collect_one(struct jsm_theap *th, struct jsm_span *slab)
 {
     if (slab->state == JSM_SLAB_FULL)
         wake_up(th, slab);
-    slab->left -= jsm_slab_unpin(slab);
-    if (slab->state == JSM_SLAB_PARTIAL && slab->left == 0) {
+    jsm_slab_set_left(slab, jsm_slab_left(slab) - jsm_slab_unpin(slab));
+    if (slab->state == JSM_SLAB_PARTIAL && jsm_slab_left(slab) == 0) {
         jsm_list_remove(&slab->queue);
         dispose(th, slab);
     }
@@ -328,7 +330,7 @@ take_partial(struct jsm_theap *th, unsigned c, bool any)
         return NULL;
     for (struct jsm_link *l = list->next; l != list && seen < PARTIAL_CANDIDATES; l = l->next, seen++) {
         struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, queue);
-        if ((any || has_free(slab)) && (best == NULL || slab->left > best->left))
+        if ((any || has_free(slab)) && (best == NULL || jsm_slab_left(slab) > jsm_slab_left(best)))
             best = slab;
     }
     if (best != NULL)
@@ -421,7 +423,7 @@ replenish(struct jsm_theap *th, struct jsm_span *slab, bool *fresh)
     if (slab->head != JSM_LINK_END)
         return true;
     uint32_t came_back = jsm_slab_take_remote(slab);
-    slab->left -= came_back;
+    jsm_slab_set_left(slab, jsm_slab_left(slab) - came_back);
     if (came_back > 0)
         return true;
     if (jsm_slab_is_exhausted(slab) || change_active(th, slab))
@@ -515,7 +517,7 @@ leave_slab(struct jsm_theap *th, struct jsm_span *slab)
     if (jsm_slab_is_pinned(slab)) {
         /* It will be in our inbox, for whoever uses the theap then.  Until that nobody frees here
          * the fast way. */
-        slab->left = used;
+        jsm_slab_set_left(slab, used);
         set_owner(slab, 0);
         list_partial(th, slab);
         jsm_list_remove(&slab->all);
@@ -523,14 +525,14 @@ leave_slab(struct jsm_theap *th, struct jsm_span *slab)
         return;
     }
     slab->state = JSM_SLAB_NEW;
-    slab->left = used - jsm_slab_take_remote(slab);
+    jsm_slab_set_left(slab, used - jsm_slab_take_remote(slab));
     let_go(slab);
     if (th->no_adopt)
         slab->wake = UINT16_MAX;
-    if (slab->left == 0)
+    if (jsm_slab_left(slab) == 0)
         jsm_slab_release(slab);
     else
-        jsm_heap_detach(slab, slab->left);
+        jsm_heap_detach(slab, jsm_slab_left(slab));
 }
 
 void
@@ -575,7 +577,7 @@ jsm_theap_drop_empty(struct jsm_theap *th)
     for (struct jsm_link *l = th->slabs.next, *next; l != NULL && l != &th->slabs; l = next) {
         struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
         next = l->next;
-        if (slab->state == JSM_SLAB_PARTIAL && slab->left == 0) {
+        if (slab->state == JSM_SLAB_PARTIAL && jsm_slab_left(slab) == 0) {
             jsm_list_remove(&slab->queue);
             dispose(th, slab);
         }
@@ -596,8 +598,8 @@ trim_slab(struct jsm_span *slab)
 {
     if (slab->state == JSM_SLAB_FULL)
         return 0; /* hardly a hole in it, and its blocks are counted otherwise */
-    slab->left -= jsm_slab_take_remote(slab);
-    if (slab->state == JSM_SLAB_PARTIAL && slab->left == 0 && !jsm_slab_is_pinned(slab)) {
+    jsm_slab_set_left(slab, jsm_slab_left(slab) - jsm_slab_take_remote(slab));
+    if (slab->state == JSM_SLAB_PARTIAL && jsm_slab_left(slab) == 0 && !jsm_slab_is_pinned(slab)) {
         jsm_list_remove(&slab->queue);
         let_go(slab);
         jsm_slab_release(slab);
@@ -617,7 +619,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
         struct jsm_span *slab = th->front.active[c];
         if (slab == JSM_SLAB_NONE)
             continue;
-        slab->left -= jsm_slab_take_remote(slab);
+        jsm_slab_set_left(slab, jsm_slab_left(slab) - jsm_slab_take_remote(slab));
         if (jsm_slab_used(slab) == 0 && !jsm_slab_is_pinned(slab)) {
             unlist(th, slab);
             dispose(th, slab);
@@ -683,11 +685,4 @@ jsm_theap_has_cached(const struct jsm_theap *th, const struct jsm_span *span)
         if (th->cached[i] == span)
             return true;
     return false;
-}
-
-void
-jsm_theap_note(struct jsm_theap *th)
-{
-    for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next)
-        jsm_slab_note(jsm_list_entry(l, struct jsm_span, all));
 }

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { NAME_BYTES = 32, VISIT_BATCH = 64 };
+enum { NAME_BYTES = JSM_HEAP_NAME_BYTES, VISIT_BATCH = 64 };
 
 /* Where somebody is who walks over the large blocks. */
 struct cursor {
@@ -572,36 +572,13 @@ jsm_user_heap_delete(struct jsm_heap *heap)
 
 /* ---- All heaps ---- */
 
-static void
-take_figures(struct jsm_user_heap *u, struct jsm_user_heap_figures *figures)
-{
-    *figures = (struct jsm_user_heap_figures){ .name = u->name, .committed_bytes = u->used_bytes,
-                                               .limit_bytes = u->config.limit_bytes };
-    if (u->config.no_lock)
-        return; /* its thread may be in it */
-    for (struct jsm_link *l = u->theap.slabs.next; l != NULL && l != &u->theap.slabs; l = l->next) {
-        const struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
-        uint32_t used = jsm_slab_used(slab);
-        figures->live_blocks += used;
-        figures->live_bytes += (size_t)used * slab->block_bytes;
-    }
-    for (struct jsm_link *l = u->large.next; l != NULL && l != &u->large; l = l->next) {
-        figures->live_blocks++;
-        figures->live_bytes += jsm_size_bytes(jsm_list_entry(l, struct jsm_span, queue));
-    }
-}
-
 void
-jsm_user_heaps_tell(void (*tell)(const struct jsm_user_heap_figures *figures, void *arg), void *arg)
+jsm_user_heaps_tell(void (*tell)(const struct jsm_heap *heap, size_t limit_bytes, void *arg), void *arg)
 {
     jsm_lock(&heaps_lock);
     for (struct jsm_link *l = all_heaps.next; l != NULL && l != &all_heaps; l = l->next) {
-        struct jsm_user_heap *u = jsm_list_entry(l, struct jsm_user_heap, all);
-        struct jsm_user_heap_figures figures;
-        (void)jsm_user_heap_enter(&u->heap);
-        take_figures(u, &figures);
-        jsm_user_heap_leave(&u->heap);
-        tell(&figures, arg);
+        const struct jsm_user_heap *u = jsm_list_entry(l, struct jsm_user_heap, all);
+        tell(&u->heap, u->config.limit_bytes, arg);
     }
     jsm_unlock(&heaps_lock);
 }
@@ -619,6 +596,25 @@ jsm_user_heaps_trim(void)
         struct jsm_theap *th = jsm_user_heap_enter(&u->heap);
         if (th->n_visitors == 0)
             bytes += jsm_theap_trim(th, u->shard == NULL && !u->config.conceal);
+        jsm_user_heap_leave(&u->heap);
+    }
+    jsm_unlock(&heaps_lock);
+    return bytes;
+}
+
+size_t
+jsm_user_heaps_trimmable(size_t (*trimmable)(const struct jsm_theap *th, bool holes))
+{
+    size_t bytes = 0;
+
+    jsm_lock(&heaps_lock);
+    for (struct jsm_link *l = all_heaps.next; l != NULL && l != &all_heaps; l = l->next) {
+        struct jsm_user_heap *u = jsm_list_entry(l, struct jsm_user_heap, all);
+        if (u->config.no_lock || u->shard != NULL)
+            continue; /* as above; and memory of the program's stays */
+        struct jsm_theap *th = jsm_user_heap_enter(&u->heap);
+        if (th->n_visitors == 0)
+            bytes += trimmable(th, !u->config.conceal);
         jsm_user_heap_leave(&u->heap);
     }
     jsm_unlock(&heaps_lock);

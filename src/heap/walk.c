@@ -50,7 +50,44 @@ jsm_heap_check(struct jsm_theap *th)
 /* ---- Totals ---- */
 
 static void
-add_slab(const struct jsm_span *slab, struct jsm_heap_totals *totals)
+list_heap(const struct jsm_heap *heap, size_t limit_bytes, void *arg)
+{
+    struct jsm_heap_totals *totals = arg;
+
+    if (totals->n_heaps == JSM_HEAP_ROWS - 1)
+        return;
+    struct jsm_heap_row *row = &totals->heaps[totals->n_heaps++];
+    row->heap = heap;
+    row->limit_bytes = limit_bytes;
+    strncpy(row->name, heap->name, sizeof row->name - 1);
+}
+
+/* Counts blocks for the heap that a slab, large or huge block, or cached span is of. */
+static void
+add_to_heap(const struct jsm_span *span, size_t blocks, size_t live_bytes, size_t bytes, struct jsm_heap_totals *totals)
+{
+    const struct jsm_heap *heap = jsm_span_heap(span);
+    struct jsm_heap_row *row = &totals->heaps[JSM_HEAP_ROWS - 1];
+
+    for (size_t i = 0; i < totals->n_heaps; i++) {
+        if (totals->heaps[i].heap == heap) {
+            row = &totals->heaps[i];
+            break;
+        }
+    }
+    row->live_blocks += blocks;
+    row->live_bytes += live_bytes;
+    row->committed_bytes += bytes;
+}
+
+static size_t
+usable_bytes(const struct jsm_span *span)
+{
+    return jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
+}
+
+static void
+add_slab(const struct jsm_span *slab, bool in_total, struct jsm_heap_totals *totals)
 {
     unsigned c;
     uint32_t used, carved;
@@ -60,41 +97,54 @@ add_slab(const struct jsm_span *slab, struct jsm_heap_totals *totals)
     jsm_slab_noted(slab, &c, &used, &carved);
     if (c >= JSM_CLASSES)
         return;
-    totals->slabs[c]++;
-    totals->carved[c] += carved;
-    totals->used[c] += used > remote ? used - remote : 0;
+    used = used > remote ? used - remote : 0;
+    add_to_heap(slab, used, used * (size_t)jsm_class_bytes[c], (size_t)slab->n_slices << JSM_SLICE_SHIFT, totals);
+    totals->slabs[c] += in_total;
+    totals->carved[c] += in_total ? carved : 0;
+    totals->used[c] += in_total ? used : 0;
 }
 
 static void
 add_span(struct jsm_span *span, void *arg)
 {
     struct jsm_heap_totals *totals = arg;
-    size_t bytes;
+    bool in_total = jsm_arena_at(span->arena)->shard != JSM_SHARD_OWN; /* else it is memory of the program's */
+    size_t bytes = (size_t)span->n_slices << JSM_SLICE_SHIFT, usable;
 
-    if (jsm_arena_at(span->arena)->shard == JSM_SHARD_OWN)
-        return; /* memory of the program's, in no total */
     switch (jsm_kind(span)) {
     case JSM_KIND_LARGE:
-        bytes = jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
-        totals->large_count++;
-        totals->large_slices += span->n_slices;
-        totals->large_bytes += jsm_min(bytes, (size_t)span->n_slices << JSM_SLICE_SHIFT);
+        usable = jsm_min(usable_bytes(span), bytes);
+        add_to_heap(span, 1, usable, bytes, totals);
+        totals->large_count += in_total;
+        totals->large_slices += in_total ? span->n_slices : 0;
+        totals->large_bytes += in_total ? usable : 0;
         break;
     case JSM_KIND_CACHED:
-        totals->cached_count++;
-        totals->cached_slices += span->n_slices;
+        add_to_heap(span, 0, 0, bytes, totals);
+        totals->cached_count += in_total;
+        totals->cached_slices += in_total ? span->n_slices : 0;
         break;
     default:
-        add_slab(span, totals);
+        add_slab(span, in_total, totals);
         break;
     }
+}
+
+static void
+add_huge(struct jsm_span *span, void *arg)
+{
+    add_to_heap(span, 1, usable_bytes(span), usable_bytes(span), arg);
 }
 
 void
 jsm_heap_totals(struct jsm_heap_totals *totals)
 {
     memset(totals, 0, sizeof *totals);
+    list_heap(&jsm_heap_default, 0, totals);
+    jsm_user_heaps_tell(list_heap, totals);
+    strcpy(totals->heaps[JSM_HEAP_ROWS - 1].name, "(others)");
     jsm_span_visit(add_span, totals);
+    jsm_huge_visit(add_huge, totals);
 }
 
 /* ---- What is resident, and what of it could go ---- */
@@ -118,16 +168,26 @@ add_dirty(const struct jsm_span *span, void *arg)
     totals->resident_bytes += resident_of(span);
 }
 
-/* What trim_slab() in heap/theap.c would give back, or jsm_theap_trim() of an active slab. */
+/* What jsm_theap_trim() would give back. */
 static size_t
-trimmable_of(const struct jsm_span *slab)
+theap_trimmable(const struct jsm_theap *th, bool holes)
 {
-    /* ORDER: relaxed; a statistic. */
-    uint32_t remote = jsm_remote_blocks(jsm_load_relaxed(&slab->remote));
+    size_t bytes = 0;
 
-    if (slab->state == JSM_SLAB_FULL)
-        return 0;
-    return jsm_slab_used(slab) == remote && !jsm_slab_is_pinned(slab) ? resident_of(slab) : jsm_slab_hole_bytes(slab);
+    for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next) {
+        const struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
+        /* ORDER: relaxed; a statistic. */
+        bool is_empty = jsm_slab_used(slab) == jsm_remote_blocks(jsm_load_relaxed(&slab->remote));
+        if (slab->state == JSM_SLAB_FULL)
+            continue;
+        if (is_empty && !jsm_slab_is_pinned(slab) && (holes || slab->state == JSM_SLAB_ACTIVE))
+            bytes += resident_of(slab);
+        else if (holes)
+            bytes += jsm_slab_hole_bytes(slab);
+    }
+    for (uint32_t i = 0; i < th->n_cached; i++)
+        bytes += resident_of(th->cached[i]);
+    return bytes;
 }
 
 size_t
@@ -144,13 +204,8 @@ jsm_heap_trimmable_bytes(struct jsm_theap *th, size_t *free_spans)
         for (struct jsm_link *l = heap->shared[c].next; l != NULL && l != &heap->shared[c]; l = l->next)
             bytes += jsm_slab_hole_bytes(jsm_list_entry(l, struct jsm_span, queue));
     jsm_unlock(&heap->lock);
-    if (th == NULL)
-        return bytes;
-    for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next)
-        bytes += trimmable_of(jsm_list_entry(l, struct jsm_span, all));
-    for (uint32_t i = 0; i < th->n_cached; i++)
-        bytes += resident_of(th->cached[i]);
-    return bytes;
+    bytes += jsm_user_heaps_trimmable(theap_trimmable);
+    return th != NULL ? bytes + theap_trimmable(th, true) : bytes;
 }
 
 size_t
@@ -161,7 +216,8 @@ jsm_heap_resident_bytes(void)
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         const struct jsm_arena *arena = jsm_arena_at(i);
         size_t n = arena->n_slices;
-        bytes += jsm_os_resident_in(arena->base, n << JSM_SLICE_SHIFT);
+        if (arena->shard != JSM_SHARD_OWN)
+            bytes += jsm_os_resident_in(arena->base, n << JSM_SLICE_SHIFT);
         bytes += jsm_os_resident_in(jsm_pagemap_find(arena->base), n * sizeof(struct jsm_span));
     }
     return bytes;

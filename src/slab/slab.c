@@ -65,7 +65,7 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
     slab->block_bytes = (uint32_t)block_bytes;
     slab->capacity = (uint16_t)capacity;
     slab->wake = (uint16_t)jsm_max(1u, jsm_min(capacity / 16, (uint32_t)JSM_SLAB_WAKE_MAX));
-    slab->left = 0;
+    jsm_slab_set_left(slab, 0);
     slab->head = JSM_LINK_END;
     slab->carved = 0;
     slab->purged_head = JSM_LINK_END;
@@ -152,24 +152,28 @@ jsm_slab_used(const struct jsm_span *slab)
 {
     switch ((enum jsm_slab_state)slab->state) {
     case JSM_SLAB_FULL:
-        return slab->capacity - (slab->wake - slab->left);
+        return slab->capacity - (slab->wake - jsm_slab_left(slab));
     case JSM_SLAB_ACTIVE:
-        return slab->left - (slab->biased != 0);
+        return jsm_slab_left(slab) - (slab->biased != 0);
     default:
-        return slab->left;
+        return jsm_slab_left(slab);
     }
 }
 
+/* The only slabs of more than 4096 blocks are those of 8 bytes, which are carved 512 at a time: where
+ * SEEN_MAX is noted as carved it is one more. */
 enum { SEEN_BITS = 13, SEEN_MAX = (1 << SEEN_BITS) - 1 };
+_Static_assert(JSM_SLAB_CAPACITY_MAX == SEEN_MAX + 1, "what is noted fits, but for one value");
 
 void
 jsm_slab_note(struct jsm_span *slab)
 {
-    uint32_t used = jsm_min(jsm_slab_used(slab), (uint32_t)SEEN_MAX);
+    /* One too high, as a biased slab has one used block less than `left`. */
+    uint32_t above = jsm_slab_used(slab) + 1 - jsm_slab_left(slab);
     uint32_t carved = jsm_min((uint32_t)slab->carved, (uint32_t)SEEN_MAX);
 
     /* ORDER: relaxed; a statistic. */
-    jsm_store_relaxed(&slab->seen, (uint32_t)slab->class_id << 2 * SEEN_BITS | used << SEEN_BITS | carved);
+    jsm_store_relaxed(&slab->seen, (uint32_t)slab->class_id << 2 * SEEN_BITS | above << SEEN_BITS | carved);
 }
 
 void
@@ -177,10 +181,12 @@ jsm_slab_noted(const struct jsm_span *slab, unsigned *class_id, uint32_t *used, 
 {
     /* ORDER: relaxed; a statistic. */
     uint32_t seen = jsm_load_relaxed(&slab->seen);
+    uint32_t more = jsm_slab_left(slab) + (seen >> SEEN_BITS & SEEN_MAX);
 
     *class_id = seen >> 2 * SEEN_BITS;
-    *used = seen >> SEEN_BITS & SEEN_MAX;
     *carved = seen & SEEN_MAX;
+    *carved += *carved == SEEN_MAX;
+    *used = jsm_min(more > 0 ? more - 1 : 0, *carved); /* the two words may be of different moments */
 }
 
 /* ---- Holes: pages that hold only free blocks ---- */
@@ -372,7 +378,7 @@ jsm_slab_rebuild(struct jsm_span *slab)
             slab->head = (uint16_t)i;
         }
     }
-    slab->left = used;
+    jsm_slab_set_left(slab, used);
     slab->biased = 0;
     /* ORDER: relaxed; the child of fork() has one thread. */
     jsm_store_relaxed(&slab->remote, 0);

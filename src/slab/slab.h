@@ -50,6 +50,21 @@ enum {
 extern const struct jsm_span jsm_slab_none;
 #define JSM_SLAB_NONE ((struct jsm_span *)(uintptr_t)&jsm_slab_none)
 
+/* `left` is written by the owner alone, and read by everybody who wants to know how many blocks are used. */
+static inline uint32_t
+jsm_slab_left(const struct jsm_span *slab)
+{
+    /* ORDER: relaxed; the owner reads what it wrote, for others it is a statistic. */
+    return jsm_load_relaxed(&slab->left);
+}
+
+static inline void
+jsm_slab_set_left(struct jsm_span *slab, uint32_t left)
+{
+    /* ORDER: relaxed, as above. */
+    jsm_store_relaxed(&slab->left, left);
+}
+
 /* Makes a slab of a BUSY span; false if there is no memory for the links. */
 bool jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool clean);
 
@@ -81,11 +96,11 @@ bool jsm_slab_check(const struct jsm_span *slab);
 /* Used blocks, by S2. [own] */
 uint32_t jsm_slab_used(const struct jsm_span *slab);
 
-/* Writes down class, used and carved blocks, for those who may not look at the fields of the owner.
- * Owners do it on slow paths, so others see a figure that is a little old. [own] */
+/* Writes down class, carved blocks and by how much used ones are more than `left`, for those who may not look
+ * at the fields of the owner.  Done whenever one of these changes. [own] */
 void jsm_slab_note(struct jsm_span *slab);
 
-/* What was written down last. */
+/* The class, and the used and carved blocks now: for everybody. */
 void jsm_slab_noted(const struct jsm_span *slab, unsigned *class_id, uint32_t *used, uint32_t *carved);
 
 /* In the child of fork(): the slab's owner is gone, whatever it was doing.  All blocks that are
@@ -129,7 +144,7 @@ jsm_slab_take(struct jsm_span *slab, uint32_t i)
 
     slab->head = *cell;
     *cell = JSM_LINK_USED;
-    slab->left++;
+    jsm_own_increment(&slab->left);
     return jsm_slab_block(slab, i);
 }
 
@@ -146,7 +161,7 @@ jsm_slab_push(struct jsm_span *slab, uint32_t i)
 {
     slab->link[i] = slab->head;
     slab->head = (uint16_t)i;
-    return --slab->left == 0;
+    return jsm_own_decrement(&slab->left);
 }
 
 /* ---- Frees by other threads: slab/remote.c ---- */

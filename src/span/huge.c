@@ -187,6 +187,15 @@ jsm_huge_totals(struct jsm_span_totals *totals)
     jsm_unlock(&jsm_huge_lock);
 }
 
+void
+jsm_huge_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg)
+{
+    jsm_lock(&jsm_huge_lock);
+    for (struct jsm_link *l = mappings.next; l != NULL && l != &mappings; l = l->next)
+        visit(jsm_list_entry(l, struct jsm_span, all), arg);
+    jsm_unlock(&jsm_huge_lock);
+}
+
 size_t
 jsm_huge_resident_bytes(void)
 {

@@ -524,8 +524,8 @@ jsm_span_visit_alone(void (*visit)(struct jsm_span *span, void *arg), void *arg)
 void
 jsm_span_visit_dirty(void (*visit)(const struct jsm_span *span, void *arg), void *arg)
 {
-    for (unsigned i = 0; i < jsm_shard_count(); i++) {
-        struct jsm_shard *shard = &jsm_shards[i];
+    for (unsigned i = 0; i <= jsm_shard_count(); i++) {
+        struct jsm_shard *shard = &jsm_shards[i < jsm_shard_count() ? i : JSM_SHARD_BRK];
         jsm_lock(&shard->lock);
         for (struct jsm_link *l = shard->by_age.next; l != NULL && l != &shard->by_age; l = l->next)
             visit(jsm_list_entry(l, struct jsm_span, all), arg);
@@ -542,7 +542,7 @@ jsm_span_totals(struct jsm_span_totals *totals)
         struct jsm_arena *arena = jsm_arena_at(i);
         struct jsm_shard *shard = jsm_shard_of(arena);
         jsm_lock(&shard->lock);
-        below_frontiers += arena->frontier;
+        below_frontiers += arena->shard != JSM_SHARD_OWN ? arena->frontier : 0;
         jsm_unlock(&shard->lock);
     }
     /* ORDER: relaxed, these four; statistics that may be a moment apart. */

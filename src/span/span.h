@@ -151,6 +151,9 @@ void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
 /* Memory of direct mappings, in bytes. */
 extern _Atomic(size_t) jsm_mapped_bytes;
 
+/* Calls `visit` for each direct mapping, with the lock held. */
+void jsm_huge_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
+
 /* Memory of direct mappings that is resident, with that of their descriptors. */
 size_t jsm_huge_resident_bytes(void);
 

@@ -86,7 +86,7 @@ jsm_free_fast(void *p)
     }
     *cell = slab->head;
     slab->head = (uint16_t)i;
-    if (jsm_unlikely(--slab->left == 0))
+    if (jsm_unlikely(jsm_own_decrement(&slab->left)))
         jsm_theap_event(slab);
 }
 
