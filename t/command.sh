@@ -135,6 +135,8 @@ is "$(JSMALLOC_OPTIONS=purge_delay=2s "$jsmalloc" run -o purge_delay=3s "$victim
 is "$("$jsmalloc" run -o purge_delay=3s -o purge_delay=4s "$victim")" "ours 4000" "the last of two wins"
 "$jsmalloc" run --stats "$victim" > "$scratch/out" 2> "$scratch/error"
 is "$(cat "$scratch/out") $(grep -c statistics "$scratch/error")" "ours 1000 1" "--stats brings statistics on standard error"
+"$jsmalloc" run --stats=json ls / > "$scratch/out" 2> "$scratch/error"
+is "$(cat "$scratch/out") $(head -n 1 "$scratch/error")" "$(ls /) {" "--stats=json brings them as JSON, after ls as well"
 
 # ---- Programs that cannot be preloaded ----
 says 127 "nosuchprogram: no such program" "no such program" "$jsmalloc" run nosuchprogram

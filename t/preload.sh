@@ -90,6 +90,16 @@ if [ -n "$(preloaded true 2>&1)" ]; then
     tap_done
 fi
 
+# Those of coreutils close standard error before the library's turn comes.
+preloaded JSMALLOC_OPTIONS=stats=exit ls / > "$scratch/out" 2> "$scratch/stderr"
+is "$(cat "$scratch/out") $(grep -c statistics "$scratch/stderr")" "$(ls /) 1" "statistics of ls, too"
+# The shells that close it expand this.
+# shellcheck disable=SC2016
+is "$(preloaded JSMALLOC_OPTIONS=stats=exit bash -c 'exec 2>&-
+    for fd in /proc/$$/fd/*; do eval "exec ${fd##*/}>&-"; done
+    exec 3> "$1" 100> "$1"; eval "exec 2>&-"; : ; exit 0' - "$scratch/own" 2>&1; cat "$scratch/own")" "" \
+    "a program that closes everything has nothing written into files of its own"
+
 # same DESCRIPTION COMMAND ARG...: output and status are those of the same command without us.
 same() {
     what=$1

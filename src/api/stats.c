@@ -206,6 +206,14 @@ expand_path(const char *pattern, struct jsm_text *t)
     }
 }
 
+__attribute__((constructor)) static void
+prepare_for_exit(void)
+{
+    jsm_options_init();
+    if (jsm_option(JSM_OPT_STATS) != 0)
+        jsm_os_stderr_keep();
+}
+
 __attribute__((destructor)) static void
 print_at_exit(void)
 {
@@ -215,7 +223,8 @@ print_at_exit(void)
         return;
     jsm_option_text(JSM_OPT_STATS_FILE, pattern);
     if (pattern[0] == '\0') {
-        print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_stderr, NULL);
+        int fd = jsm_os_stderr_fd();
+        print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_file, &fd);
         return;
     }
     char path[300];

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -190,6 +191,42 @@ jsm_os_close(int fd)
 
     (void)close(fd);
     errno = saved_errno;
+}
+
+static struct {
+    int fd; /* 0: none */
+    dev_t device;
+    ino_t file;
+} kept_stderr; /* written before main() */
+
+void
+jsm_os_stderr_keep(void)
+{
+    enum { HIGH = 100 }; /* programs count on getting low numbers themselves */
+    int saved_errno = errno;
+    struct stat what;
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH);
+
+    if (fd >= 0 && fstat(fd, &what) == 0) {
+        kept_stderr.fd = fd;
+        kept_stderr.device = what.st_dev;
+        kept_stderr.file = what.st_ino;
+    }
+    errno = saved_errno;
+}
+
+int
+jsm_os_stderr_fd(void)
+{
+    int saved_errno = errno, fd = STDERR_FILENO;
+    struct stat what;
+
+    /* The program may have closed all it found, and opened something of its own under that number. */
+    if (fcntl(STDERR_FILENO, F_GETFD) < 0 && kept_stderr.fd != 0 && fstat(kept_stderr.fd, &what) == 0 &&
+        what.st_dev == kept_stderr.device && what.st_ino == kept_stderr.file)
+        fd = kept_stderr.fd;
+    errno = saved_errno;
+    return fd;
 }
 
 long

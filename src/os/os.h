@@ -150,6 +150,11 @@ int jsm_os_open_append(const char *path);
 void jsm_os_write_fd(int fd, const char *text, size_t len);
 void jsm_os_close(int fd);
 
+/* Keeps a way to standard error for programs that close theirs before they end, as those of coreutils do;
+ * and the descriptor to write to: standard error's or, once that is closed, the one kept. */
+void jsm_os_stderr_keep(void);
+int jsm_os_stderr_fd(void);
+
 /* Process id. */
 long jsm_os_pid(void);
 
