@@ -85,7 +85,7 @@ size_t jsm_os_resident_bytes(void);
 
 /* What the process's control group may use of memory: the least limit of it and those around it, of
  * version 2 or 1, as `file` (/proc/self/cgroup) names it, below `root` (/sys/fs/cgroup).  SIZE_MAX if there is none. */
-size_t jsm_os_group_limit_bytes(const char *file, const char *root);
+JSM_COLD size_t jsm_os_group_limit_bytes(const char *file, const char *root);
 
 /* ---- Threads ---- */
 

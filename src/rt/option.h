@@ -43,30 +43,31 @@ extern const struct glibc_option jsm_glibc_options[GLIBC_OPTIONS];
 extern const char *jsm_conf_name; /* [lock options] */
 
 /* All with the lock held. */
-const struct option *jsm_option_find(const char *name, size_t len);
-bool jsm_option_parse_locked(uint32_t origin, const char *name, size_t name_len, const char *value, size_t value_len);
-void jsm_option_store_locked(uint32_t origin, const struct option *o, int64_t value);
-void jsm_option_format_locked(const struct option *o, struct jsm_text *t);
+JSM_COLD const struct option *jsm_option_find(const char *name, size_t len);
+JSM_COLD bool jsm_option_parse_locked(uint32_t origin, const char *name, size_t name_len, const char *value,
+                                      size_t value_len);
+JSM_COLD void jsm_option_store_locked(uint32_t origin, const struct option *o, int64_t value);
+JSM_COLD void jsm_option_format_locked(const struct option *o, struct jsm_text *t);
 
 /* Decimal or 0x hexadecimal digits; how many bytes they take, 0 for none or too many. */
-size_t jsm_option_digits(const char *s, size_t len, uint64_t *n);
+JSM_COLD size_t jsm_option_digits(const char *s, size_t len, uint64_t *n);
 
 /* "name=value,name=value"; what is wrong is reported. */
-void jsm_options_read_list(uint32_t origin, const char *list);
+JSM_COLD void jsm_options_read_list(uint32_t origin, const char *list);
 
 /* The same from a file, as man/jsmalloc.conf.5 says, for the program `program`. */
-void jsm_options_read_file(const char *path, const char *program);
+JSM_COLD void jsm_options_read_file(const char *path, const char *program);
 
 /* "name=value:name=value" with glibc's names. */
-void jsm_options_read_tunables(const char *list);
+JSM_COLD void jsm_options_read_tunables(const char *list);
 
 /* One line on standard error: origin, the setting, what is wrong with it. */
-void jsm_option_complain(uint32_t origin, const char *setting, size_t len, size_t name_len);
+JSM_COLD void jsm_option_complain(uint32_t origin, const char *setting, size_t len, size_t name_len);
 
 /* The same about something else than a setting. */
-void jsm_option_complain_of(uint32_t origin, const char *what);
+JSM_COLD void jsm_option_complain_of(uint32_t origin, const char *what);
 
 /* One line for each option: its value and where that is from. */
-void jsm_options_confirm(void);
+JSM_COLD void jsm_options_confirm(void);
 
 #endif

@@ -94,19 +94,19 @@ jsm_option(enum jsm_opt opt)
 
 /* A text option's value, "" when unset, copied as another thread may set it. */
 enum { JSM_OPTION_TEXT_BYTES = 256 };
-void jsm_option_text(enum jsm_opt opt, char text[JSM_OPTION_TEXT_BYTES]);
+JSM_COLD void jsm_option_text(enum jsm_opt opt, char text[JSM_OPTION_TEXT_BYTES]);
 
 /* Reads the environment, once; called on slow paths until the environment is there. */
-void jsm_options_init(void);
+JSM_COLD void jsm_options_init(void);
 
 /* True, or false for an unknown name or a value that is not one. */
-bool jsm_option_parse(const char *name, size_t name_len, const char *value, size_t value_len);
+JSM_COLD bool jsm_option_parse(const char *name, size_t name_len, const char *value, size_t value_len);
 
 /* By number of mallopt(); true, or false for an unknown number or value. */
-bool jsm_option_set_number(int number, int64_t value);
+JSM_COLD bool jsm_option_set_number(int number, int64_t value);
 
 /* Writes the value of `name` as text; false for an unknown name. */
-bool jsm_option_format(const char *name, struct jsm_text *t);
+JSM_COLD bool jsm_option_format(const char *name, struct jsm_text *t);
 
 /* The lock of the options, for fork(). */
 extern struct jsm_lock jsm_options_lock;
