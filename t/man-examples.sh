@@ -105,6 +105,7 @@ run_flags() {
     done
     # shellcheck disable=SC2086
     "$top_builddir/jsmalloc" run $flags "$scratch/any" > "$scratch/said" 2>&1 || cat "$scratch/said"
+    grep 'ignored$' "$scratch/said"
 }
 if [ -n "$JSM_LIB" ] && [ -z "$JSM_SANITIZER$JSM_EMULATOR" ]; then
     is "$(commands | while read -r command; do set -f && eval "run_flags $command"; done)" "" \
