@@ -26,7 +26,8 @@ declared() {
 }
 
 # ---- Each page ----
-# What mandoc cannot find, it looks for on this machine.
+# All but the customs of BSD base systems, who leave .Os to groff, which puts "BSD" there; and but for
+# references that mandoc looks up on this machine.
 lint() {
     "$MANDOC" -T lint -W style "$1" 2> /dev/null | grep -v 'STYLE: referenced manual not found: '
 }
