@@ -16,6 +16,7 @@
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include <jsmalloc.h>
@@ -58,6 +59,18 @@ size_t malloc_good_size(size_t size);
 #define jsm_malloc_stats malloc_stats
 #define jsm_malloc_info malloc_info
 #define jsm_malloc_trim malloc_trim
+#endif
+
+/* Whether thread or address sanitizer is in the test. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
 #endif
 
 #define BB_UNUSED __attribute__((unused))
@@ -251,6 +264,30 @@ BB_UNUSED static bool
 is_aligned(const void *p, size_t align)
 {
     return ((uintptr_t)p & (align - 1)) == 0;
+}
+
+/* ---- Children ---- */
+
+/* fork() with a child that does not hang for ever, and the test with it. */
+BB_UNUSED static pid_t
+fork_timed(void)
+{
+    pid_t child = fork();
+
+    if (child == 0)
+        alarm(120);
+    return child;
+}
+
+/* Exit status of a child, -1 when there was none, -signal when it was killed. */
+BB_UNUSED static int
+verdict_of(pid_t child)
+{
+    int status;
+
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 #endif

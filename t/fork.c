@@ -4,8 +4,6 @@
  */
 #include "queue.h"
 
-#include <sys/wait.h>
-
 #if defined(__SANITIZE_THREAD__)
 #define TSAN 1
 #elif defined(__has_feature)
@@ -119,25 +117,13 @@ use_heap(void)
     return jsm_check() == 0 ? 0 : 15;
 }
 
-/* Status of a child in words: 0 good, above 0 as use_heap(), -1 no child, -signal when killed. */
-static int
-verdict_of(pid_t child)
-{
-    int status;
-
-    if (child < 0 || waitpid(child, &status, 0) != child)
-        return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
 /* Forks a child that uses the heap, and whose own children do, `depth` deep. */
 static int
 fork_once(unsigned depth)
 {
-    pid_t child = fork();
+    pid_t child = fork_timed();
 
     if (child == 0) {
-        alarm(120); /* a child that hangs must not hang the test */
         int inner = depth > 1 ? fork_once(depth - 1) : 0;
         _exit(inner != 0 ? 20 : use_heap());
     }

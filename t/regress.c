@@ -11,42 +11,9 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 /* Exit statuses of a child beside 0, good: what else it returns is a number of faults. */
 enum { FAULTS_MAX = 100, NO_HELP = 101, NOT_HERE = 102 };
-
-static pid_t
-fork_timed(void)
-{
-    pid_t child = fork();
-
-    if (child == 0)
-        alarm(120); /* a child that hangs must not hang the test */
-    return child;
-}
-
-/* Exit status of a child, -1 when there was none, -signal when it was killed. */
-static int
-verdict_of(pid_t child)
-{
-    int status;
-
-    if (child < 0 || waitpid(child, &status, 0) != child)
-        return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 static int
 faults_status(unsigned faults)
