@@ -7,14 +7,6 @@
 
 #include <pthread.h>
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
-#else
-#define SANITIZED false
-#endif
-
 static struct jsm_stats
 taken(void)
 {
