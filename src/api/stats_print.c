@@ -11,9 +11,10 @@
 
 /* ---- Figures ---- */
 
+/* Text, not pointers to it: those would be written to when the library is loaded. */
 struct figure {
-    const char *name, *help;
-    size_t offset;
+    char name[24], help[60];
+    uint16_t offset;
     bool counts; /* only grows */
 };
 #define GAUGE(name, help, member)   { name, help, offsetof(struct jsm_stats, member), false }
