@@ -43,7 +43,7 @@ arenas(void)
     (void)jsm_malloc_trim(0);
     unsigned gone = 0;
     for (unsigned i = 0; i < count; i++)
-        gone += access_of(jsm_arena_at(i)->base)[0] == '\0';
+        gone += !is_mapped(jsm_arena_at(i)->base);
     CLAIM(jsm_arena_count() == count && gone == 0,
           "NEVER destructed: once created, arenas remain until process termination");
     p = must_have(jsm_malloc(3 * MIB));
@@ -230,7 +230,7 @@ several_heaps(void)
     char *large = must_have(jsm_heap_malloc(x, 100 * MIB));
     CLAIM(jsm_heap_of(large) == x, "direct management of large allocations");
     jsm_heap_destroy(x);
-    wrong = access_of(large)[0] != '\0';
+    wrong = is_mapped(large);
     for (unsigned i = 0; i < EACH; i++)
         wrong += jsm_is_ours(of_x[i]) || !is_filled(of_y[i], 1000, 1000, i);
     CLAIM(wrong == 0, "a heap goes with all of its blocks, large ones too; those of others stay");
@@ -272,7 +272,7 @@ large_allocations(void)
     for (unsigned i = 0; i < 10; i += 2)
         jsm_free(block[i]);
     jsm_huge_totals(&totals);
-    CLAIM(totals.huge_count == 5 && access_of(block[0])[0] == '\0' && jsm_is_ours(block[1]), "each goes by itself");
+    CLAIM(totals.huge_count == 5 && !is_mapped(block[0]) && jsm_is_ours(block[1]), "each goes by itself");
     void *below = must_have(jsm_malloc(128 * KIB - 1));
     jsm_huge_totals(&totals);
     CLAIM(totals.huge_count == 5, "size threshold: configurable cutoff (typically >128KiB)");

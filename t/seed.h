@@ -126,14 +126,32 @@ resident_pages(const void *p, size_t bytes)
     return n;
 }
 
+/* Whether anything is mapped at `p`.  This asks without stdio, which could map something there itself. */
+BB_UNUSED static bool
+is_mapped(const void *p)
+{
+    unsigned char resident;
+
+    return mincore((void *)((uintptr_t)p / page_bytes() * page_bytes()), 1, &resident) == 0 || errno != ENOMEM;
+}
+
+/* Whether an emulator or valgrind runs the test. */
+BB_UNUSED static bool
+is_emulated(void)
+{
+    const char *emulator = getenv("JSM_EMULATOR");
+
+    return emulator != NULL && emulator[0] != '\0';
+}
+
 /* Whether a process that may make no system call lives through `body`; -1: that cannot be tried here. */
 BB_UNUSED static int
 needs_no_system_call(void (*body)(void))
 {
-    const char *emulator = getenv("JSM_EMULATOR"), *sanitizer = getenv("JSM_SANITIZER");
+    const char *sanitizer = getenv("JSM_SANITIZER");
     int status = -1;
 
-    if ((emulator != NULL && emulator[0] != '\0') || (sanitizer != NULL && sanitizer[0] != '\0'))
+    if (is_emulated() || (sanitizer != NULL && sanitizer[0] != '\0'))
         return -1;
     pid_t pid = fork();
     if (pid == 0) {
