@@ -13,7 +13,7 @@ EXTRA_DIST += $(bench_scripts) %D%/harness.py %D%/report.py %D%/workloads.py %D%
 
 bench_programs = \
 	%D%/align %D%/batch %D%/burst %D%/churn %D%/exchange %D%/grow \
-	%D%/handoff %D%/idle %D%/large %D%/launch %D%/pair %D%/replace \
+	%D%/handoff %D%/idle %D%/large %D%/launch %D%/pair %D%/replace %D%/rhythm \
 	%D%/spawn %D%/steps %D%/text %D%/tree %D%/zero
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
@@ -42,6 +42,9 @@ bench_grow_LDADD =
 bench_handoff_SOURCES = %D%/handoff.c %D%/bench.h
 bench_handoff_CFLAGS = $(bench_cflags)
 bench_handoff_LDADD =
+bench_rhythm_SOURCES = %D%/rhythm.c %D%/bench.h
+bench_rhythm_CFLAGS = $(bench_cflags)
+bench_rhythm_LDADD =
 bench_idle_SOURCES = %D%/idle.c %D%/bench.h
 bench_idle_CFLAGS = $(bench_cflags)
 bench_idle_LDADD =

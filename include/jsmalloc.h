@@ -598,6 +598,8 @@ JSM_API int jsm_malloc_trim(size_t pad);
 #define JSM_M_ARENA_SHIFT_MAX    0x4a530003
 #define JSM_M_SLAB_MAX           0x4a530004
 #define JSM_M_PURGE_DELAY        0x4a530005
+#define JSM_M_CACHE_ADAPT        0x4a53000c
+#define JSM_M_FAST_MAX           1
 #define JSM_M_ZERO_SIZE          0x4a530006
 #define JSM_M_THP                0x4a530007
 #define JSM_M_STATS              0x4a530008

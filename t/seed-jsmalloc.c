@@ -191,8 +191,8 @@ recent_spans(void)
         p[i] = must_have(jsm_malloc(4096));
     for (unsigned i = 0; i < COUNT_OF(p); i++)
         jsm_free(p[i]);
-    CLAIM(th->n_cached > 0 && th->n_cached <= JSM_SPAN_CACHE, "recently freed pages are cached as well");
-    struct jsm_span *last = th->cached[th->n_cached - 1];
+    CLAIM(th->n_cached > 0 && th->n_cached <= JSM_CACHE_SPANS_MAX, "recently freed pages are cached as well");
+    struct jsm_span *last = jsm_load_relaxed(&th->cached);
     for (unsigned i = 0; i < 4 * SLAB_OF_64 && first; i++)
         first = span_of(must_have(jsm_malloc(64))) != last;
     CLAIM(!first, "what was freed last is used again first");

@@ -23,7 +23,7 @@ slab_of(const void *p)
 {
     struct jsm_span *slab = jsm_pagemap_find(p);
 
-    return jsm_kind(slab) == JSM_KIND_SLAB_PART ? slab - slab->back : slab;
+    return slab != NULL && jsm_kind(slab) == JSM_KIND_SLAB_PART ? slab - slab->back : slab;
 }
 
 /* Frees a live block of a slab, as the thread of `th` would; false if it is none. */

@@ -9,6 +9,7 @@ jsm_unit_tests = \
 	%D%/remote.t \
 	%D%/stats.t \
 	%D%/theap.t \
+	%D%/cache.t \
 	%D%/shared.t \
 	%D%/block.t \
 	%D%/lock.t \
@@ -33,6 +34,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_span_t_SOURCES = %D%/span.c $(jsm_unit_headers)
 %C%_remote_t_SOURCES = %D%/remote.c $(jsm_unit_headers)
 %C%_stats_t_SOURCES = %D%/stats.c $(jsm_unit_headers)
+%C%_cache_t_SOURCES = %D%/cache.c $(jsm_unit_headers)
 %C%_theap_t_SOURCES = %D%/theap.c $(jsm_unit_headers)
 %C%_shared_t_SOURCES = %D%/shared.c $(jsm_unit_headers)
 %C%_block_t_SOURCES = %D%/block.c $(jsm_unit_headers)

@@ -31,8 +31,11 @@
 enum {
     JSM_OUTBOX_ENTRIES = 32,
     JSM_OUTBOX_BYTES_MAX = 16 << 10, /* of blocks, in all entries */
-    JSM_SPAN_CACHE = 8,              /* slab spans that a thread keeps */
-    JSM_IDLE_BYTES_MAX = 1 << 20,    /* of empty slabs that a thread keeps active */
+    JSM_CACHE_SPANS_MIN = 4,         /* slab spans that a thread may keep, at first and when it was idle, */
+    JSM_CACHE_SPANS_MAX = 64,        /* and when it is busy; */
+    JSM_CACHE_SPANS_FIXED = 8,       /* always, without cache_adapt */
+    JSM_IDLE_BYTES_MAX = 1 << 20,    /* of empty slabs that a thread keeps active, without cache_adapt */
+    JSM_IDLE_BYTES_ADAPT = 256 << 10, /* and with it: others can be had from the cache */
     JSM_FULL_SLICES_MAX = 64         /* of full slabs that a thread keeps, with several threads */
 };
 
@@ -63,8 +66,6 @@ struct jsm_theap {
     struct jsm_theap_front front;
     struct jsm_heap *heap;
     unsigned shard;                           /* of the page heap */
-    uint32_t n_cached;
-    struct jsm_span *cached[JSM_SPAN_CACHE];  /* kind CACHED, last in first out */
     size_t idle_bytes;                        /* carved bytes of biased slabs */
     uint32_t outbox_bytes;
     struct jsm_outbox_entry outbox[JSM_OUTBOX_ENTRIES];
@@ -77,7 +78,11 @@ struct jsm_theap {
     bool no_adopt;                            /* slabs it leaves behind are for nobody to allocate from */
     struct jsm_theap *next_all;               /* [const] all theaps there ever were */
     struct jsm_theap *next_idle;              /* [lock threads] those that no thread uses */
+    uint32_t n_spilled;                       /* spans that the cache had no room for, since it grew */
+    uint32_t aged_uses, idle_ages;            /* [lock threads] see heap/cache.c */
     _Alignas(JSM_CACHE_LINE) _Atomic(struct jsm_span *) inbox; /* [any] slabs posted by others */
+    _Atomic(struct jsm_span *) cached;        /* [any] see heap/cache.c, last in first out by inbox_next */
+    _Atomic(uint32_t) n_cached, cache_max, cache_uses, cache_low; /* [any] */
 };
 
 #if UINTPTR_MAX > UINT32_MAX
@@ -133,7 +138,21 @@ void jsm_theap_forget(struct jsm_theap *th);
 void jsm_heap_forget_shared(struct jsm_heap *heap);
 /* And a slab or cached span of a thread that is not there. */
 void jsm_heap_orphan(struct jsm_span *span);
-bool jsm_theap_has_cached(const struct jsm_theap *th, const struct jsm_span *span);
+
+/* ---- Cached spans: heap/cache.c ---- */
+
+/* Keeps the span of an empty slab of one slice, if there is room. */
+bool jsm_cache_put(struct jsm_theap *th, struct jsm_span *span);
+/* The last one that was kept, of kind BUSY; NULL if there is none. */
+struct jsm_span *jsm_cache_take(struct jsm_theap *th);
+/* Gives all back to the page heap; any thread may. */
+void jsm_cache_drop(struct jsm_theap *th);
+/* The sum of something over all; the owner. */
+size_t jsm_cache_sum(struct jsm_theap *th, size_t (*bytes_of)(const struct jsm_span *span));
+/* Whether the CACHED span is the theap's; in the child of fork(). */
+bool jsm_cache_has(const struct jsm_theap *th, const struct jsm_span *span);
+/* A tick has passed.  [lock threads] */
+void jsm_cache_age(struct jsm_theap *th);
 
 /* ---- Blocks ---- */
 
@@ -251,7 +270,7 @@ size_t jsm_user_heaps_trim(void);
 size_t jsm_user_heaps_check(size_t (*check_slab)(const struct jsm_span *slab));
 
 /* The sum of what `trimmable` says of each, and whether trimming looks for holes in it. */
-size_t jsm_user_heaps_trimmable(size_t (*trimmable)(const struct jsm_theap *th, bool holes));
+size_t jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes));
 
 /* Around fork(). */
 void jsm_user_heaps_lock(void);

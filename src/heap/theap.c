@@ -118,23 +118,8 @@ dispose(struct jsm_theap *th, struct jsm_span *slab)
         return;
     }
     let_go(slab);
-    if (slab->n_slices == 1 && th->n_cached < JSM_SPAN_CACHE) {
-        jsm_set_kind(slab, JSM_KIND_CACHED);
-        th->cached[th->n_cached++] = slab;
-        keep(th, JSM_SLICE_BYTES, 0);
-    } else {
+    if (slab->n_slices != 1 || !jsm_cache_put(th, slab))
         jsm_slab_release(slab);
-    }
-}
-
-static struct jsm_span *
-take_cached(struct jsm_theap *th)
-{
-    struct jsm_span *span = th->cached[--th->n_cached];
-
-    jsm_set_kind(span, JSM_KIND_BUSY); /* see jsm_slab_release() */
-    keep(th, 0, JSM_SLICE_BYTES);
-    return span;
 }
 
 static void
@@ -206,7 +191,11 @@ active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
     unsigned steps = carved_steps(slab);
     size_t bytes = (size_t)steps * IDLE_STEP_BYTES;
 
-    if (th->idle_bytes + bytes <= JSM_IDLE_BYTES_MAX || jsm_slab_is_pinned(slab)) {
+    size_t most = jsm_option(JSM_OPT_CACHE_ADAPT) != 0 ? JSM_IDLE_BYTES_ADAPT : JSM_IDLE_BYTES_MAX;
+
+    if (slab->block_bytes > (size_t)jsm_option(JSM_OPT_FAST_MAX))
+        most = 0;
+    if (th->idle_bytes + bytes <= most || jsm_slab_is_pinned(slab)) {
         th->idle_bytes += bytes;
         keep(th, bytes, 0);
         slab->biased = (uint8_t)steps;
@@ -294,9 +283,8 @@ slab_new(struct jsm_theap *th, unsigned c)
     struct jsm_span *slab;
     bool clean = false;
 
-    if (n_slices == 1 && th->n_cached > 0)
-        slab = take_cached(th);
-    else
+    slab = n_slices == 1 ? jsm_cache_take(th) : NULL;
+    if (slab == NULL)
         slab = jsm_heap_span_alloc(th, n_slices, 1, JSM_WANT_NEWEST, &clean);
     if (slab == NULL)
         return NULL;
@@ -481,13 +469,6 @@ jsm_theap_open_shared(struct jsm_theap *th, struct jsm_heap *heap, unsigned shar
     th->front.thread_id = 0;
 }
 
-static void
-drop_cache(struct jsm_theap *th)
-{
-    while (th->n_cached > 0)
-        jsm_slab_release(take_cached(th));
-}
-
 /* Takes a slab from wherever its state has it. */
 static void
 unlist(struct jsm_theap *th, struct jsm_span *slab)
@@ -546,7 +527,7 @@ jsm_theap_leave_all(struct jsm_theap *th)
         n++;
     for (; n > 0; n--)
         leave_slab(th, jsm_list_entry(jsm_list_first(&th->slabs), struct jsm_span, all));
-    drop_cache(th);
+    jsm_cache_drop(th);
 }
 
 void
@@ -568,7 +549,7 @@ jsm_theap_release_all(struct jsm_theap *th)
         let_go(slab);
         jsm_slab_release(slab);
     }
-    drop_cache(th);
+    jsm_cache_drop(th);
 }
 
 void
@@ -625,7 +606,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
             dispose(th, slab);
         }
     }
-    drop_cache(th);
+    jsm_cache_drop(th);
     for (struct jsm_link *l = th->slabs.next, *next; holes && l != NULL && l != &th->slabs; l = next) {
         struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
         next = l->next;
@@ -671,18 +652,10 @@ jsm_theap_forget(struct jsm_theap *th)
     struct jsm_theap *next_all = th->next_all;
     unsigned shard = th->shard;
 
-    keep(th, 0, th->idle_bytes + th->n_cached * JSM_SLICE_BYTES);
+    /* ORDER: relaxed; there is one thread. */
+    keep(th, 0, th->idle_bytes + jsm_load_relaxed(&th->n_cached) * JSM_SLICE_BYTES);
     memset(th, 0, sizeof *th);
     th->heap = &jsm_heap_default;
     th->next_all = next_all;
     th->shard = shard;
-}
-
-bool
-jsm_theap_has_cached(const struct jsm_theap *th, const struct jsm_span *span)
-{
-    for (uint32_t i = 0; th != NULL && i < th->n_cached; i++)
-        if (th->cached[i] == span)
-            return true;
-    return false;
 }

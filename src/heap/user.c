@@ -603,7 +603,7 @@ jsm_user_heaps_trim(void)
 }
 
 size_t
-jsm_user_heaps_trimmable(size_t (*trimmable)(const struct jsm_theap *th, bool holes))
+jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes))
 {
     size_t bytes = 0;
 

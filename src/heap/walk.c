@@ -170,7 +170,7 @@ add_dirty(const struct jsm_span *span, void *arg)
 
 /* What jsm_theap_trim() would give back. */
 static size_t
-theap_trimmable(const struct jsm_theap *th, bool holes)
+theap_trimmable(struct jsm_theap *th, bool holes)
 {
     size_t bytes = 0;
 
@@ -185,9 +185,7 @@ theap_trimmable(const struct jsm_theap *th, bool holes)
         else if (holes)
             bytes += jsm_slab_hole_bytes(slab);
     }
-    for (uint32_t i = 0; i < th->n_cached; i++)
-        bytes += resident_of(th->cached[i]);
-    return bytes;
+    return bytes + jsm_cache_sum(th, resident_of);
 }
 
 size_t

@@ -17,6 +17,7 @@
 
 enum {
     TICK_MS = 100,
+    AGE_MS = 250,
     REGRET_MS = 2000,                                    /* what counts as soon */
     TICK_SLICES = (1 << 20) / (1 << JSM_SLICE_SHIFT),    /* work of one tick */
     TICK_CALLS = 8,
@@ -27,7 +28,7 @@ enum {
 #define LIMIT_MIN_SLICES ((size_t)(16 * JSM_MIB >> JSM_SLICE_SHIFT))
 
 /* ORDER: all of this is relaxed: amounts and times to steer by, which nothing is read through. */
-static _Atomic(uint32_t) last_tick_ms, last_purge_ms, last_regret_ms, last_pressure_ms;
+static _Atomic(uint32_t) last_tick_ms, last_purge_ms, last_regret_ms, last_pressure_ms, last_age_ms;
 static _Atomic(size_t) extra_slices; /* may stay beyond the limit, by regret */
 static _Atomic(uint32_t) delay_shift;
 
@@ -269,6 +270,10 @@ tick_if_due(void)
         /* ORDER: relaxed, see above. */
         jsm_store_relaxed(&last_tick_ms, now_ms);
         tick(now_ms);
+        if (elapsed_ms(now_ms, &last_age_ms) >= AGE_MS) {
+            jsm_store_relaxed(&last_age_ms, now_ms);
+            jsm_fetch_or_relaxed(&jsm_purge_todo, JSM_TODO_AGE);
+        }
     }
 }
 
@@ -281,8 +286,7 @@ jsm_purge_tick(void)
         if (elapsed_ms(now_ms, &last_pressure_ms) >= PRESSURE_MS) {
             /* ORDER: relaxed, see above. */
             jsm_store_relaxed(&last_pressure_ms, now_ms);
-            if (jsm_span_pressure != NULL)
-                jsm_span_pressure();
+            jsm_fetch_or_relaxed(&jsm_purge_todo, JSM_TODO_TRIM);
             purge(SIZE_MAX, 0, SIZE_MAX);
         }
     }

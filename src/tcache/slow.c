@@ -115,6 +115,9 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
             fill_new(p, bytes);
     }
     leave(th);
+    /* ORDER: relaxed, a hint: flags. */
+    if (jsm_unlikely(jsm_load_relaxed(&jsm_purge_todo) != 0))
+        jsm_threads_do();
     return jsm_likely(p != NULL) ? p : out_of_memory();
 }
 

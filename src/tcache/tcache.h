@@ -112,6 +112,9 @@ struct jsm_heap *jsm_scope_pop(void);
  * jsm_span_pressure. */
 void jsm_threads_trim(void);
 
+/* Does what jsm_purge_todo says; with no lock held. */
+void jsm_threads_do(void);
+
 /* Around fork(), in this order; called by its handlers. */
 void jsm_fork_prepare(void);
 void jsm_fork_parent(void);

@@ -190,6 +190,30 @@ jsm_threads_trim(void)
     jsm_theaps_ask_to_trim();
 }
 
+/* Some time has passed: caches that nobody uses are emptied, whatever their threads do. */
+static void
+age_caches(void)
+{
+    jsm_lock(&threads_lock);
+    for (struct jsm_theap *th = all_theaps; th != NULL; th = th->next_all)
+        jsm_cache_age(th);
+    jsm_unlock(&threads_lock);
+}
+
+void
+jsm_threads_do(void)
+{
+    /* ORDER: relaxed; flags, of which each is done by whoever takes it. */
+    uint32_t todo = jsm_exchange_relaxed(&jsm_purge_todo, 0);
+
+    if ((todo & JSM_TODO_AGE) != 0)
+        age_caches();
+    if ((todo & JSM_TODO_TRIM) != 0) {
+        jsm_threads_trim();
+        (void)jsm_purge_all(0);
+    }
+}
+
 /* ---- fork ---- */
 
 void
@@ -239,7 +263,7 @@ take_orphan(struct jsm_span *span, void *arg)
         return;
     if (kind == JSM_KIND_SLAB && owner != NULL && (owner == arg || owner == &jsm_fallback_theap))
         return;
-    if (kind == JSM_KIND_CACHED && (jsm_theap_has_cached(arg, span) || jsm_theap_has_cached(&jsm_fallback_theap, span)))
+    if (kind == JSM_KIND_CACHED && (jsm_cache_has(arg, span) || jsm_cache_has(&jsm_fallback_theap, span)))
         return;
     jsm_heap_orphan(span);
 }
