@@ -72,8 +72,7 @@ test_bytes(void)
     };
     static const char *const bad[] = { "", " ", "-1", "+1", "K", "1KK", "1T", "1 K", " 1", "1 ", "1.5M", "0x", "x",
                                        "1s", "1kilo", "1Ki", "99999999999999999999", "18446744073709551616",
-                                       "17179869184G", "9223372036854775808", "on", "1099511627777", "auto",
-                                       "unlimited" };
+                                       "17179869184G", "9223372036854775808", "on", "1099511627777", "auto" };
     unsigned wrong = 0;
 
     for (unsigned i = 0; i < COUNT_OF(good); i++)
@@ -127,9 +126,10 @@ test_special(void)
        "limits may be unlimited or automatic");
     ok(is_set("purge_delay", "unlimited", JSM_OPT_PURGE_DELAY, JSM_OPT_UNLIMITED) &&
            is_refused("purge_delay", "auto", JSM_OPT_PURGE_DELAY) &&
-           is_refused("arena_max", "unlimited", JSM_OPT_ARENA_MAX) &&
+           is_set("arena_max", "unlimited", JSM_OPT_ARENA_MAX, 16) &&
+           is_set("mmap_max", "unlimited", JSM_OPT_MMAP_MAX, JSM_OPT_UNLIMITED) &&
            is_set("arena_max", "auto", JSM_OPT_ARENA_MAX, JSM_OPT_AUTO),
-       "where that has a meaning");
+       "without a limit may also mean as much as there may be");
     /* The range that options.tbl gives, beside its words. */
     ok(is_refused("arena_max", "0", JSM_OPT_ARENA_MAX) && is_refused("arena_max", "17", JSM_OPT_ARENA_MAX) &&
            is_set("arena_max", "1", JSM_OPT_ARENA_MAX, 1) && is_set("arena_max", "16", JSM_OPT_ARENA_MAX, 16),

@@ -197,8 +197,8 @@ parse_number(const struct option *o, const char *s, size_t len, int64_t *value)
         *value = JSM_OPT_AUTO;
         return true;
     }
-    if (is_word(s, len, "unlimited")) {
-        *value = JSM_OPT_UNLIMITED;
+    if (is_word(s, len, "unlimited")) { /* or as much as there may be */
+        *value = o->unlimited ? JSM_OPT_UNLIMITED : o->max;
         return true;
     }
     size_t used = jsm_option_digits(s, len, &n);
@@ -247,13 +247,21 @@ jsm_option_parse_locked(uint32_t origin, const char *name, size_t name_len, cons
     return true;
 }
 
+/* At start, options are confirmed when all are read; later, when this is asked for. */
+static void
+confirm_if_asked(const struct option *o)
+{
+    if (o == &jsm_options[JSM_OPT_CONFIRM] && jsm_option(JSM_OPT_CONFIRM) != 0)
+        jsm_options_confirm();
+}
+
 bool
 jsm_option_parse(const char *name, size_t name_len, const char *value, size_t value_len)
 {
     jsm_lock(&jsm_options_lock);
     bool good = jsm_option_parse_locked(ORIGIN_CALL, name, name_len, value, value_len);
-    if (good && jsm_option_find(name, name_len) == &jsm_options[JSM_OPT_CONFIRM] && jsm_option(JSM_OPT_CONFIRM) != 0)
-        jsm_options_confirm();
+    if (good)
+        confirm_if_asked(jsm_option_find(name, name_len));
     jsm_unlock(&jsm_options_lock);
     return good;
 }
@@ -274,6 +282,7 @@ jsm_option_set_number(int number, int64_t value)
         return false;
     jsm_lock(&jsm_options_lock);
     jsm_option_store_locked(ORIGIN_CALL, o, value);
+    confirm_if_asked(o);
     jsm_unlock(&jsm_options_lock);
     return true;
 }
