@@ -206,6 +206,18 @@ jsm_heap_trimmable_bytes(struct jsm_theap *th, size_t *free_spans)
     return th != NULL ? bytes + theap_trimmable(th, true) : bytes;
 }
 
+/* Slices of an arena that can be accessed: beyond nothing is resident. */
+static size_t
+accessible_slices(const struct jsm_arena *arena)
+{
+    struct jsm_shard *shard = jsm_shard_of(arena);
+
+    jsm_lock(&shard->lock);
+    size_t n = arena->committed;
+    jsm_unlock(&shard->lock);
+    return n;
+}
+
 size_t
 jsm_heap_resident_bytes(void)
 {
@@ -213,8 +225,9 @@ jsm_heap_resident_bytes(void)
 
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         const struct jsm_arena *arena = jsm_arena_at(i);
-        size_t n = arena->n_slices;
-        if (arena->shard != JSM_SHARD_OWN)
+        bool is_own = arena->shard == JSM_SHARD_OWN; /* of whose memory the descriptors alone are ours */
+        size_t n = is_own ? arena->n_slices : accessible_slices(arena);
+        if (!is_own)
             bytes += jsm_os_resident_in(arena->base, n << JSM_SLICE_SHIFT);
         bytes += jsm_os_resident_in(jsm_pagemap_find(arena->base), n * sizeof(struct jsm_span));
     }

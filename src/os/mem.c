@@ -234,7 +234,8 @@ size_t
 jsm_os_resident_in(const void *addr, size_t bytes)
 {
     size_t page = jsm_os_page_bytes(), n_resident = 0;
-    uintptr_t from = jsm_round_down((uintptr_t)addr, page), to = jsm_round_up((uintptr_t)addr + bytes, page);
+    uintptr_t from = jsm_round_down((uintptr_t)addr, page);
+    uintptr_t to = bytes > 0 ? jsm_round_up((uintptr_t)addr + bytes, page) : from;
     unsigned char state[4096]; /* of a page each */
     int saved_errno = errno;
 
