@@ -109,6 +109,36 @@ caching(void)
           most / 10, most % 10, size_of_most);
 }
 
+/* Takes and frees blocks that fill 20 pages of the page heap; how many stay with the thread. */
+static unsigned
+kept_of(size_t size)
+{
+    static void *p[20 * JSM_SLICE_BYTES / 64];
+    unsigned n = 20 * JSM_SLICE_BYTES / size;
+
+    (void)jsm_malloc_trim(0);
+    size_t before = jsm_load_relaxed(&jsm_used_slices);
+    for (unsigned i = 0; i < n; i++)
+        p[i] = must_have(jsm_malloc(size));
+    for (unsigned i = 0; i < n; i++)
+        jsm_free(p[i]);
+    return (unsigned)(jsm_load_relaxed(&jsm_used_slices) - before);
+}
+
+static void
+fast_limit(void)
+{
+    unsigned by_default = kept_of(1024);
+
+    CLAIM(by_default > 1,
+          "caching is good in programs that allocate and release chunks of only a few sizes: %u pages stay",
+          by_default);
+    CLAIM(jsm_mallopt(M_MXFAST, 64) == 1, "small (<= 64 bytes by default): M_MXFAST is tunable");
+    unsigned small = kept_of(64), more = kept_of(1024);
+    CLAIM(small > 1 && more == 0, "chunks of 64 bytes are recycled then (%u pages), larger ones are not (%u)", small,
+          more);
+}
+
 static void
 mapping(void)
 {
@@ -367,10 +397,11 @@ mapped_alignment(void)
 int
 main(void)
 {
-    plan(5 + 2 + 3 + 4 + 3 + 2 + 2 + 5 + 3 + 3 + 1 + 9 + 2);
+    plan(5 + 2 + 3 + 3 + 4 + 3 + 2 + 2 + 5 + 3 + 3 + 1 + 9 + 2);
     chapter("For large requests, a pure best-fit allocator", best_fit);
     chapter("Ties", ties);
     chapter("For small requests, a caching allocator", caching);
+    chapter("For small requests: the limit", fast_limit);
     chapter("For very large requests, system memory mapping", mapping);
     chapter("The header word", no_header);
     chapter("A circular doubly linked list", rings);

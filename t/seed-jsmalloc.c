@@ -198,6 +198,50 @@ recent_spans(void)
     CLAIM(!first, "what was freed last is used again first");
 }
 
+/* Takes and frees so many pages' worth of blocks. */
+static void
+burst(unsigned n_pages)
+{
+    static void *p[200 * 16];
+
+    for (unsigned i = 0; i < n_pages * 16; i++)
+        p[i] = must_have(jsm_malloc(4096));
+    for (unsigned i = 0; i < n_pages * 16; i++)
+        jsm_free(p[i]);
+}
+
+static uint32_t
+cached_after_bursts(struct jsm_theap *th)
+{
+    uint32_t most = 0;
+
+    for (unsigned i = 0; i < 10; i++) {
+        burst(200);
+        most = jsm_max(most, jsm_load_relaxed(&th->n_cached));
+    }
+    return most;
+}
+
+static void
+adjusting(void)
+{
+    struct jsm_theap *th = jsm_theap_get();
+
+    burst(20);
+    uint32_t few = jsm_load_relaxed(&th->n_cached), most = cached_after_bursts(th);
+    CLAIM(most > few, "by dynamically adjusting cache sizes: a busy thread keeps %u pages, at first %u", most, few);
+    for (unsigned i = 0; i < 4; i++)
+        jsm_cache_age(th); /* as time passes */
+    CLAIM(jsm_load_relaxed(&th->n_cached) == 0, "an idle one gives them back");
+    must_set("cache_adapt", "off");
+    uint32_t fixed = cached_after_bursts(th);
+    CLAIM(fixed < most && cached_after_bursts(th) == fixed, "and with cache_adapt=off it is %u always", fixed);
+    must_set("fast_max", "64");
+    (void)jsm_malloc_trim(0);
+    CLAIM(cached_after_bursts(th) == 0,
+          "employing different allocation strategies based on object size: not above fast_max");
+}
+
 /* The bin that a free span is in, by its ring; JSM_BINS if it is in none. */
 static unsigned
 bin_of(const struct jsm_span *span)
@@ -369,8 +413,9 @@ huge(void)
 int
 main(void)
 {
-    plan(2 + 1 + 8 + 2 + 3 + 2 + 5 + 2 + 4 * 3 + 4 + 4);
+    plan(2 + 4 + 1 + 8 + 2 + 3 + 2 + 5 + 2 + 4 * 3 + 4 + 4);
     chapter("Motivation", motivation);
+    chapter("Flexible resource management", adjusting);
     chapter("Enhanced scalability", separation);
     chapter("JSMalloc backend pageheap", backend);
     chapter("Fast cache", fast_cache);
