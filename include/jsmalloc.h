@@ -606,8 +606,8 @@ JSM_API int jsm_malloc_trim(size_t pad);
 #define JSM_M_STATS_FORMAT       0x4a530009
 #define JSM_M_SOURCE             0x4a53000a
 #define JSM_M_MEMORY_LIMIT       0x4a53000b
-#define JSM_M_PRESET             0x4a53000c
-#define JSM_M_CONFIRM            0x4a53000d
+#define JSM_M_PRESET             0x4a53000d
+#define JSM_M_CONFIRM            0x4a53000e
 /* End of the options by number. */
 
 /* Sets an option by number.
