@@ -181,13 +181,14 @@ test_glibc(void)
            said("MALLOC_TOP_PAD_=4K: not a number") && said("MALLOC_CHECK_=-: not a number") &&
            said("arena_max is auto\n"),
        "what is no number is reported");
-    run_it(NULL, (const char *const[]){"GLIBC_TUNABLES=glibc.malloc.arena_max=3:glibc.malloc.check=2:glibc.rtld.nns=4:"
-                                       "glibc.malloc.tcache_count=0:glibc.malloc.top_pad=0x2000:glibc.malloc.hugetlb=1:"
-                                       "glibc.malloc.perturb=3:x::=:glibc.malloc.:glibc.malloc.mmap_max=0:"
-                                       "glibc.malloc.trim_threshold=100000:glibc.malloc.mmap_threshold=70000",
-                                       NULL});
+    run_it(NULL, (const char *const[]){
+                     "GLIBC_TUNABLES=glibc.malloc.arena_max=3:glibc.malloc.check=2:glibc.rtld.nns=4:"
+                     "glibc.malloc.tcache_count=0:glibc.malloc.top_pad=0x2000:glibc.malloc.hugetlb=1:"
+                     "glibc.malloc.perturb=3:x::=:glibc.malloc.:glibc.malloc.mmap_max=0:"
+                     "glibc.malloc.mxfast=96:glibc.malloc.trim_threshold=100000:glibc.malloc.mmap_threshold=70000",
+                     NULL});
     ok(quiet() && said("arena_max is 3\n") && said("check_action is 2\n") && said("prealloc is 8192\n") &&
-           said("thp is on\n") && said("perturb is 3\n") && said("mmap_max is 0\n") &&
+           said("thp is on\n") && said("fast_max is 96\n") && said("perturb is 3\n") && said("mmap_max is 0\n") &&
            said("trim_threshold is 100000\n") && said("mmap_threshold is 70000\n"),
        "so do its tunables, where they have a meaning");
     run_it(NULL, (const char *const[]){"GLIBC_TUNABLES=glibc.malloc.arena_max=x:glibc.malloc.hugetlb=2", NULL});

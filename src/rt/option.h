@@ -36,7 +36,7 @@ struct glibc_option {
     const char *variable, *tunable;
     enum jsm_opt opt;
 };
-enum { GLIBC_OPTIONS = 8 };
+enum { GLIBC_OPTIONS = 9 };
 extern const struct glibc_option jsm_glibc_options[GLIBC_OPTIONS];
 
 /* The configuration file, as messages name it. */

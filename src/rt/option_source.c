@@ -43,6 +43,7 @@ const struct glibc_option jsm_glibc_options[GLIBC_OPTIONS] = {
     { "MALLOC_TOP_PAD_", "top_pad", JSM_OPT_PREALLOC },
     { "MALLOC_PERTURB_", "perturb", JSM_OPT_PERTURB },
     { "MALLOC_CHECK_", "check", JSM_OPT_CHECK_ACTION },
+    { "", "mxfast", JSM_OPT_FAST_MAX },
     { "", "hugetlb", JSM_OPT_THP }
 };
 
