@@ -80,6 +80,7 @@ options=$(sed -n 's/^option  *//p' "$table")
 every "each option is in jsmalloc.conf(5)" "$options" '^[.]It Cm @ Ns = ' "$conf"
 every "so is each preset" "$(sed -n 's/^preset  *//p' "$table")" '^[.]It Cm preset Ns = Ns Cm @$' "$conf"
 every "and each of glibc's variables" "$(sed -n 's/.*{ "\(MALLOC_[A-Z_]*\)", .*/\1/p' "$top_srcdir"/src/rt/*.c)" '^[.]It Ev @ ' "$conf"
+every "and tunables" "$(sed -n 's/.*{ "[A-Z_]*", "\([a-z_]*\)", JSM_OPT_.*/\1/p' "$top_srcdir"/src/rt/*.c)" ' Ta glibc.malloc.@ Ta Cm ' "$conf"
 is "$(sed -n 's/^\.\(.* \)\{0,1\}Cm \([a-z]*_[a-z_]*\).*/\2/p' $pages | sort -u | grep -v -x -F "$options")" "" \
     "no page has options that there are not"
 every "each figure of the statistics is in jsm_malloc_stats(3)" \
