@@ -270,9 +270,11 @@ tick_if_due(void)
         /* ORDER: relaxed, see above. */
         jsm_store_relaxed(&last_tick_ms, now_ms);
         tick(now_ms);
-        if (elapsed_ms(now_ms, &last_age_ms) >= AGE_MS) {
+        uint32_t last_ms = jsm_load_relaxed(&last_age_ms);
+        if (now_ms - last_ms >= AGE_MS) {
             jsm_store_relaxed(&last_age_ms, now_ms);
-            jsm_fetch_or_relaxed(&jsm_purge_todo, JSM_TODO_AGE);
+            if (last_ms != 0) /* not at the first call of all */
+                jsm_fetch_or_relaxed(&jsm_purge_todo, JSM_TODO_AGE);
         }
     }
 }
