@@ -209,7 +209,8 @@ void jsm_misuse_size(const char *function, const void *p, const struct jsm_block
 static inline bool
 jsm_heap_is_user(const struct jsm_heap *heap)
 {
-    return heap != &jsm_heap_default && heap->is_user;
+    /* NULL: a theap or span that was just being made when its process forked. */
+    return heap != &jsm_heap_default && heap != NULL && heap->is_user;
 }
 
 /* A span for `th`, with its heap's limit and memory; and back, whatever heap it is of. */
