@@ -138,10 +138,20 @@ test_stealing(void)
     is_uint(cached(), 0, "the count is right afterwards");
 }
 
+/* A thread may be about to make its theap when another forks. */
+static void
+test_unmade(void)
+{
+    static struct jsm_theap unmade;
+
+    jsm_theap_forget(&unmade);
+    ok(unmade.heap == &jsm_heap_default, "the child of a fork forgets a theap that was just being made");
+}
+
 int
 main(void)
 {
-    plan(17);
+    plan(18);
     jsm_options_init();
     (void)jsm_shard_count();
     class = jsm_class_of(BLOCK_BYTES);
@@ -152,6 +162,7 @@ main(void)
     test_unused_part();
     test_options();
     test_stealing();
+    test_unmade();
     jsm_theap_close(&mine);
     is_uint(slices_in_use(), used, "nothing is lost");
     return done();
