@@ -245,6 +245,8 @@ test_nested(void)
     is_int(jsm_check(), 0, "the heaps are sound");
     jsm_free(q);
     is_int(jsm_check(), 0, "and after a large block was freed");
+    errno = 0;
+    ok(jsm_heap_new(&config) == NULL && errno == EINVAL, "memory that is a heap's cannot be another's: EINVAL");
     ok(jsm_is_ours(outer) && jsm_is_ours(p) && jsm_heap_of(p) == heap && jsm_heap_of(outer) == NULL,
        "each is whose it is");
     jsm_heap_destroy(heap);
@@ -663,7 +665,7 @@ test_secrets(void)
 int
 main(void)
 {
-    plan(107);
+    plan(108);
     test_basics();
     test_realloc_between();
     test_bad_configs();

@@ -120,17 +120,14 @@ take_ready(struct jsm_user_heap *u, size_t n_slices, bool *clean)
 }
 
 static struct jsm_span *
-user_span_alloc(struct jsm_user_heap *u, size_t n, size_t align, enum jsm_span_want want, bool *clean)
+new_span(struct jsm_user_heap *u, size_t n, size_t align, enum jsm_span_want want, bool *clean)
 {
-    struct jsm_span *span = align == 1 ? take_ready(u, n, clean) : NULL;
     size_t bytes = n << JSM_SLICE_SHIFT;
 
-    if (span != NULL)
-        return span;
     if (!charge(u, bytes))
         return NULL;
-    span = u->shard != NULL ? jsm_span_alloc_own(u->shard, n, align, want, clean)
-                            : jsm_span_alloc(u->theap.shard, n, align, want, clean);
+    struct jsm_span *span = u->shard != NULL ? jsm_span_alloc_own(u->shard, n, align, want, clean)
+                                              : jsm_span_alloc(u->theap.shard, n, align, want, clean);
     if (span == NULL) {
         u->used_bytes -= bytes;
         return NULL;
@@ -138,6 +135,14 @@ user_span_alloc(struct jsm_user_heap *u, size_t n, size_t align, enum jsm_span_w
     jsm_set_span_heap(span, &u->heap);
     conceal(u, span->base, bytes, true);
     return span;
+}
+
+static struct jsm_span *
+user_span_alloc(struct jsm_user_heap *u, size_t n, size_t align, enum jsm_span_want want, bool *clean)
+{
+    struct jsm_span *span = align == 1 ? take_ready(u, n, clean) : NULL;
+
+    return span != NULL ? span : new_span(u, n, align, want, clean);
 }
 
 struct jsm_span *
@@ -430,6 +435,19 @@ structure_locked(void)
     return u;
 }
 
+/* Whether another heap has some of the memory already. */
+static bool
+is_taken(uintptr_t from, uintptr_t to)
+{
+    for (unsigned i = 0; i < jsm_arena_count(); i++) {
+        const struct jsm_arena *arena = jsm_arena_at(i);
+        uintptr_t base = (uintptr_t)arena->base, end = base + ((size_t)arena->n_slices << JSM_SLICE_SHIFT);
+        if (arena->shard == JSM_SHARD_OWN && from < end && base < to)
+            return true;
+    }
+    return false;
+}
+
 /* The slices that lie wholly in the program's buffer.  The first may be described already, as that of
  * the large block that the buffer is; no other may. */
 static bool
@@ -443,7 +461,7 @@ own_slices(const struct jsm_user_config *config, uint8_t **base, size_t *n_slice
         return false;
     if (from < to && slice != NULL && jsm_kind(slice) != JSM_KIND_NONE && jsm_kind(slice) != JSM_KIND_GONE)
         from += JSM_SLICE_BYTES;
-    if (from >= to)
+    if (from >= to || is_taken(from, to))
         return false;
     for (uintptr_t p = from; p < to; p += JSM_SLICE_BYTES) {
         slice = jsm_pagemap_find((void *)p);
@@ -460,7 +478,7 @@ preallocate(struct jsm_user_heap *u)
 {
     for (size_t bytes = 0; bytes < u->config.prealloc_bytes; bytes += JSM_SLICE_BYTES) {
         bool clean;
-        struct jsm_span *span = user_span_alloc(u, 1, 2, JSM_WANT_NEWEST, &clean);
+        struct jsm_span *span = new_span(u, 1, 1, JSM_WANT_NEWEST, &clean);
         if (span == NULL)
             return false;
         jsm_set_kind(span, JSM_KIND_CACHED);
