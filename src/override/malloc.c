@@ -13,13 +13,33 @@
 #include "base/base.h"
 #include "tcache/tcache.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
-JSM_EXPORT void *
-malloc(size_t size)
+static void *
+own_malloc(size_t size)
 {
     return jsm_malloc_fast(size);
+}
+
+JSM_EXPORT void *malloc(size_t size) __attribute__((alias("own_malloc")));
+
+/* Another allocator may stand before us, preloaded as well: the program then has its malloc, but of the
+ * functions that the other one lacks it has ours.  These must come down to the malloc that the program
+ * has: what reallocarray() gives will be given to the other's free().
+ * The loader fills these in. */
+static void *(*const volatile malloc_of_program)(size_t) = malloc;
+static void (*const volatile free_of_program)(void *) = free;
+static void *(*const volatile calloc_of_program)(size_t, size_t) = calloc;
+static void *(*const volatile realloc_of_program)(void *, size_t) = realloc;
+static void *(*const volatile memalign_of_program)(size_t, size_t) = memalign;
+
+static bool
+is_second(void)
+{
+    return malloc_of_program != own_malloc;
 }
 
 JSM_EXPORT void
@@ -43,7 +63,14 @@ realloc(void *p, size_t size)
 JSM_EXPORT void *
 reallocarray(void *p, size_t count, size_t size)
 {
-    return jsm_reallocarray(p, count, size);
+    size_t bytes;
+
+    if (jsm_likely(!is_second()))
+        return jsm_reallocarray(p, count, size);
+    if (!__builtin_mul_overflow(count, size, &bytes))
+        return realloc_of_program(p, bytes);
+    errno = ENOMEM;
+    return NULL;
 }
 
 JSM_EXPORT void *
@@ -73,6 +100,10 @@ valloc(size_t size)
 JSM_EXPORT void *
 pvalloc(size_t size)
 {
+    size_t page = jsm_os_page_bytes();
+
+    if (jsm_unlikely(is_second()) && size <= PTRDIFF_MAX)
+        return memalign_of_program(page, jsm_max(jsm_round_up(size, page), page));
     return jsm_pvalloc(size);
 }
 
@@ -95,37 +126,73 @@ size_t malloc_good_size(size_t size);
 JSM_EXPORT void
 free_sized(void *p, size_t size)
 {
-    jsm_free_sized(p, size);
+    if (jsm_unlikely(is_second()))
+        free_of_program(p);
+    else
+        jsm_free_sized(p, size);
 }
 
 JSM_EXPORT void
 free_aligned_sized(void *p, size_t alignment, size_t size)
 {
-    jsm_free_aligned_sized(p, alignment, size);
+    if (jsm_unlikely(is_second()))
+        free_of_program(p);
+    else
+        jsm_free_aligned_sized(p, alignment, size);
 }
 
 JSM_EXPORT void
 cfree(void *p)
 {
-    jsm_free_fast(p);
+    free_of_program(p);
 }
 
 JSM_EXPORT void *
 reallocf(void *p, size_t size)
 {
-    return jsm_reallocf(p, size);
+    if (jsm_likely(!is_second()))
+        return jsm_reallocf(p, size);
+    void *q = realloc_of_program(p, size);
+    if (q == NULL && size != 0)
+        free_of_program(p);
+    return q;
 }
 
 JSM_EXPORT void *
 recallocarray(void *p, size_t old_count, size_t count, size_t size)
 {
-    return jsm_recallocarray(p, old_count, count, size);
+    size_t old_bytes, bytes;
+
+    if (jsm_likely(!is_second()))
+        return jsm_recallocarray(p, old_count, count, size);
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (p == NULL)
+        return calloc_of_program(count, size);
+    if (__builtin_mul_overflow(old_count, size, &old_bytes)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    void *q = calloc_of_program(count, size);
+    if (q != NULL) {
+        memcpy(q, p, jsm_min(old_bytes, bytes));
+        explicit_bzero(p, old_bytes);
+        free_of_program(p);
+    }
+    return q;
 }
 
 JSM_EXPORT void
 freezero(void *p, size_t size)
 {
-    jsm_freezero(p, size);
+    if (jsm_likely(!is_second())) {
+        jsm_freezero(p, size);
+    } else if (p != NULL) {
+        explicit_bzero(p, size);
+        free_of_program(p);
+    }
 }
 
 JSM_EXPORT size_t
