@@ -117,17 +117,22 @@ under_qemu(void)
     return emulator != NULL && strstr(emulator, "qemu") != NULL;
 }
 
+/* Whether that or valgrind runs it; both keep a break of their own, and make little of limits. */
+BB_UNUSED static bool
+is_emulated(void)
+{
+    const char *emulator = getenv("JSM_EMULATOR");
+
+    return emulator != NULL && emulator[0] != '\0';
+}
+
 /* `full` under JSM_TEST_EXTRA, a tenth of `usual` where an emulator or valgrind runs the test. */
 BB_UNUSED static unsigned
 rounds(unsigned usual, unsigned full)
 {
-    const char *emulator = getenv("JSM_EMULATOR");
-
     if (want_extra())
         return full;
-    if (emulator != NULL && emulator[0] != '\0')
-        return usual / 10 + 1;
-    return usual;
+    return is_emulated() ? usual / 10 + 1 : usual;
 }
 
 /* ---- Random numbers ---- */

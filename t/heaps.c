@@ -568,7 +568,7 @@ test_brk(void)
     char *first = sbrk(0);
     jsm_heap *heap = jsm_heap_new(&config);
     char *p = jsm_heap_malloc(heap, 100);
-    if (under_qemu() || (p != NULL && p < first)) {
+    if (is_emulated() || (p != NULL && p < first)) {
         skip(2, "the break is not the process's own here");
     } else {
         ok(p >= first && p < (char *)sbrk(0), "JSM_HEAP_BRK: memory comes from the break");

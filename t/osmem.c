@@ -490,7 +490,7 @@ test_shared_break(void)
 {
     struct child child;
 
-    if (under_qemu()) {
+    if (is_emulated()) {
         skip(1, "the break of an emulated program is short");
         return;
     }
@@ -588,7 +588,7 @@ test_limits(void)
 {
     struct child child;
 
-    if (SANITIZED || under_qemu()) {
+    if (SANITIZED || is_emulated()) {
         skip(2, "limits that leave nothing to a sanitizer or an emulator");
     } else {
         in_child(&child, limited_data);

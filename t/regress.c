@@ -60,9 +60,7 @@ run_thread(void *(*body)(void *), void *arg)
 static bool
 addresses_are_ours(void)
 {
-    const char *emulator = getenv("JSM_EMULATOR");
-
-    return !SANITIZED && (emulator == NULL || emulator[0] == '\0');
+    return !SANITIZED && !is_emulated();
 }
 
 /* ---- calloc of memory that had been used ---- */

@@ -39,8 +39,9 @@ static bool
 is_memory(const void *p)
 {
     void *start = (void *)((uintptr_t)p & ~(uintptr_t)(page - 1));
+    unsigned char resident;
 
-    return msync(start, 1, MS_ASYNC) == 0;
+    return mincore(start, 1, &resident) == 0;
 }
 
 static bool

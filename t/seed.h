@@ -135,15 +135,6 @@ is_mapped(const void *p)
     return mincore((void *)((uintptr_t)p / page_bytes() * page_bytes()), 1, &resident) == 0 || errno != ENOMEM;
 }
 
-/* Whether an emulator or valgrind runs the test. */
-BB_UNUSED static bool
-is_emulated(void)
-{
-    const char *emulator = getenv("JSM_EMULATOR");
-
-    return emulator != NULL && emulator[0] != '\0';
-}
-
 /* Whether a process that may make no system call lives through `body`; -1: that cannot be tried here. */
 BB_UNUSED static int
 needs_no_system_call(void (*body)(void))

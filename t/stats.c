@@ -477,14 +477,12 @@ test_resident(void)
 int
 main(void)
 {
-    const char *emulator = getenv("JSM_EMULATOR");
-
     end_if_stuck();
     set_all(text, sizeof text, 1); /* so that they are resident before */
     set_all(kept, sizeof kept, 0);
     unnamed_before = unnamed_resident_bytes();
     plan(5 + 8 + 2 + 1 + 5 + 3 + 2 + 3 + 1);
-    if (unnamed_before == 0 || SANITIZED || (emulator != NULL && emulator[0] != '\0'))
+    if (unnamed_before == 0 || SANITIZED || is_emulated())
         skip(5, "no smaps of the process alone");
     else
         test_resident();
