@@ -41,10 +41,15 @@ check-c:
 	@tests=; for t in $(TESTS); do case $$t in *.t) tests="$$tests $$t" ;; esac; done; \
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$$tests"
 
+# All but the real programs: for the build of a package, on a machine that has few of them.
+check-own:
+	@tests=; for t in $(TESTS); do case $$t in */programs/*) ;; *) tests="$$tests $$t" ;; esac; done; \
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$$tests"
+
 # The C tests under valgrind's memcheck, which must not put its own malloc in place of ours.
 check-memcheck:
 	@test -n '$(VALGRIND)' || { echo 'make check-memcheck needs valgrind' >&2; exit 1; }
 	@tests=; for t in $(TESTS); do case $$t in *.t) tests="$$tests $$t" ;; esac; done; \
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$$tests" \
 	  JSM_EMULATOR='$(VALGRIND) -q --error-exitcode=99 --soname-synonyms=somalloc=nouserintercepts'
-.PHONY: check-c check-memcheck
+.PHONY: check-c check-own check-memcheck

@@ -52,6 +52,18 @@ check_families() {
     is "$(objects_of_family)" 1 "the names of C are all in one object file"
 }
 
+# The list of the Debian package; not in the tarball.
+check_debian() {
+    list=$top_srcdir/debian/libjsmalloc1.symbols
+    if [ ! -e "$list" ] || [ "$JSM_OVERRIDE" = no ] || ! grep -q '@JSMALLOC_' "$scratch/exported"; then
+        skip "the list of the Debian package" "none here, or not for a build like this"
+        return
+    fi
+    same "$(sed 's/@Base$//' "$scratch/exported" | fold_cxx)" \
+        "$(sed -n 's/^ \(([^)]*)\)*\([^ ]*\) .*/\2/p' "$list" | sed -e '/^JSMALLOC_/d' -e 's/@Base$//' | fold_cxx | uniq)" \
+        "debian/libjsmalloc1.symbols lists them all"
+}
+
 declared > "$scratch/declared"
 if grep -q '^jsm_malloc$' "$scratch/declared"; then
     pass "the public header declares jsm_malloc and $(($(wc -l < "$scratch/declared") - 1)) more"
@@ -75,6 +87,7 @@ else
         skip "versions of the jsm_ names" "linked without a version script"
     fi
     is "$(grep '@' "$scratch/exported" | grep -v '@JSMALLOC_1\.0$')" "" "there is no other version"
+    check_debian
 fi
 
 if [ ! -e "$archive" ]; then
