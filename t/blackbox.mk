@@ -16,6 +16,7 @@ jsm_blackbox_tests = \
 	%D%/info.t \
 	%D%/oom.t \
 	%D%/heaps.t \
+	%D%/heaps-end.t \
 	%D%/dlopen-self.t
 check_PROGRAMS += $(jsm_blackbox_tests)
 TESTS += $(jsm_blackbox_tests)
@@ -35,6 +36,7 @@ jsm_blackbox_headers = %D%/tap.h %D%/blackbox.h %D%/queue.h
 %C%_info_t_SOURCES = %D%/info.c $(jsm_blackbox_headers)
 %C%_oom_t_SOURCES = %D%/oom.c $(jsm_blackbox_headers)
 %C%_heaps_t_SOURCES = %D%/heaps.c $(jsm_blackbox_headers)
+%C%_heaps_end_t_SOURCES = %D%/heaps-end.c $(jsm_blackbox_headers)
 %C%_dlopen_self_t_SOURCES = %D%/dlopen-self.c $(jsm_blackbox_headers)
 # This one opens the library at run time.
 %C%_dlopen_self_t_LDADD =

@@ -36,6 +36,7 @@ struct jsm_user_heap {
     struct jsm_link large, ready;
     struct cursor *cursors;
     size_t used_bytes;
+    bool ending;                          /* nothing of it may be looked at any more */
     struct jsm_shard *shard;              /* of the program's memory */
     struct jsm_user_config config;
     char name[NAME_BYTES];
@@ -551,6 +552,7 @@ jsm_user_heap_destroy(struct jsm_heap *heap)
     struct jsm_user_heap *u = user_of(heap);
     struct jsm_theap *th = jsm_user_heap_enter(heap);
 
+    u->ending = true;
     jsm_theap_release_all(th);
     while (!jsm_list_is_empty(&u->large))
         release_large(u, jsm_list_entry(jsm_list_first(&u->large), struct jsm_span, queue));
@@ -577,6 +579,7 @@ jsm_user_heap_delete(struct jsm_heap *heap)
     struct jsm_user_heap *u = user_of(heap);
     struct jsm_theap *th = jsm_user_heap_enter(heap);
 
+    u->ending = true;
     while (!jsm_list_is_empty(&u->large)) {
         struct jsm_span *span = jsm_list_entry(jsm_list_first(&u->large), struct jsm_span, queue);
         unlist_large(u, span);
@@ -612,7 +615,7 @@ jsm_user_heaps_trim(void)
         if (u->config.no_lock)
             continue; /* its thread may be in it */
         struct jsm_theap *th = jsm_user_heap_enter(&u->heap);
-        if (th->n_visitors == 0)
+        if (th->n_visitors == 0 && !u->ending)
             bytes += jsm_theap_trim(th, u->shard == NULL && !u->config.conceal);
         jsm_user_heap_leave(&u->heap);
     }
@@ -631,7 +634,7 @@ jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes))
         if (u->config.no_lock || u->shard != NULL)
             continue; /* as above; and memory of the program's stays */
         struct jsm_theap *th = jsm_user_heap_enter(&u->heap);
-        if (th->n_visitors == 0)
+        if (th->n_visitors == 0 && !u->ending)
             bytes += trimmable(th, !u->config.conceal);
         jsm_user_heap_leave(&u->heap);
     }
