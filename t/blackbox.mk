@@ -13,8 +13,11 @@ jsm_blackbox_tests = \
 	%D%/threads.t \
 	%D%/exit.t \
 	%D%/fork.t \
+	%D%/processes.t \
 	%D%/info.t \
 	%D%/oom.t \
+	%D%/faults.t \
+	%D%/syscalls.t \
 	%D%/heaps.t \
 	%D%/heaps-end.t \
 	%D%/dlopen-self.t
@@ -33,8 +36,11 @@ jsm_blackbox_headers = %D%/tap.h %D%/blackbox.h %D%/queue.h
 %C%_threads_t_SOURCES = %D%/threads.c $(jsm_blackbox_headers)
 %C%_exit_t_SOURCES = %D%/exit.c $(jsm_blackbox_headers)
 %C%_fork_t_SOURCES = %D%/fork.c $(jsm_blackbox_headers)
+%C%_processes_t_SOURCES = %D%/processes.c $(jsm_blackbox_headers)
 %C%_info_t_SOURCES = %D%/info.c $(jsm_blackbox_headers)
-%C%_oom_t_SOURCES = %D%/oom.c $(jsm_blackbox_headers)
+%C%_oom_t_SOURCES = %D%/oom.c %D%/scenario.h $(jsm_blackbox_headers)
+%C%_syscalls_t_SOURCES = %D%/syscalls.c %D%/scenario.h %D%/traps.h $(jsm_blackbox_headers)
+%C%_faults_t_SOURCES = %D%/faults.c %D%/scenario.h %D%/traps.h $(jsm_blackbox_headers)
 %C%_heaps_t_SOURCES = %D%/heaps.c $(jsm_blackbox_headers)
 %C%_heaps_end_t_SOURCES = %D%/heaps-end.c $(jsm_blackbox_headers)
 %C%_dlopen_self_t_SOURCES = %D%/dlopen-self.c $(jsm_blackbox_headers)

@@ -1,0 +1,404 @@
+/* t/processes.c - processes and threads that begin and end in ways that are hard on an allocator: fork in a signal
+ * handler, storms of vfork and posix_spawn, exit while others allocate, threads by the thousand, small stacks.
+ * SPDX-License-Identifier: MIT
+ */
+#include "queue.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+extern char **environ;
+
+enum { WORKERS = 3 };
+
+static atomic_bool stop;
+static atomic_uint n_working, n_ended, n_bad;
+
+/* Allocates and frees blocks of all sizes until it is told to stop. */
+static void *
+work(void *arg)
+{
+    uint64_t r = (uintptr_t)arg;
+    struct parcel own[32] = {{NULL, 0, 0}};
+
+    atomic_fetch_add(&n_working, 1);
+    while (!atomic_load(&stop)) {
+        struct parcel *at = &own[random_below(&r, COUNT_OF(own))];
+        if (at->p != NULL)
+            atomic_fetch_add(&n_bad, !parcel_good(at));
+        jsm_free(at->p);
+        *at = parcel_new(random_below(&r, random_below(&r, 20) == 0 ? 300000 : 1500) + 1, random_next(&r));
+    }
+    for (unsigned i = 0; i < COUNT_OF(own); i++)
+        jsm_free(own[i].p);
+    return NULL;
+}
+
+static void
+start_workers(pthread_t t[WORKERS])
+{
+    atomic_store(&stop, false);
+    atomic_store(&n_working, 0);
+    for (uintptr_t i = 0; i < WORKERS; i++)
+        if (pthread_create(&t[i], NULL, work, (void *)(i + 1)) != 0)
+            _exit(99);
+    while (atomic_load(&n_working) < WORKERS)
+        sched_yield();
+}
+
+static void
+stop_workers(pthread_t t[WORKERS])
+{
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < WORKERS; i++)
+        pthread_join(t[i], NULL);
+}
+
+/* What a new process does: some work, and a look at all of its heap. */
+static int
+use_heap(void)
+{
+    struct parcel parcel[200];
+    int bad = 0;
+
+    for (unsigned i = 0; i < COUNT_OF(parcel); i++)
+        parcel[i] = parcel_new(i * i + 1, i);
+    for (unsigned i = 0; i < COUNT_OF(parcel); i++) {
+        bad |= parcel[i].p == NULL || !parcel_good(&parcel[i]);
+        jsm_free(parcel[i].p);
+    }
+    return bad != 0 ? 10 : jsm_check() != 0 ? 11 : 0;
+}
+
+/* ---- Processes ---- */
+
+static int
+fork_chain(unsigned depth)
+{
+    pid_t child = fork_timed();
+
+    if (child == 0) {
+        int bad = use_heap();
+        _exit(bad != 0 || depth == 0 ? bad : fork_chain(depth - 1));
+    }
+    return verdict_of(child);
+}
+
+static atomic_int handler_verdict;
+
+/* Comes between two calls of the library, never inside one: fork() takes its locks. */
+static void
+fork_in_handler(int sig)
+{
+    pid_t child;
+
+    (void)sig;
+    child = fork_timed();
+    if (child == 0)
+        _exit(use_heap());
+    atomic_store(&handler_verdict, verdict_of(child));
+}
+
+static void
+test_fork_in_handler(void)
+{
+    struct sigaction action = {.sa_handler = fork_in_handler};
+    int worst = 0;
+
+    sigaction(SIGUSR1, &action, NULL);
+    for (unsigned i = 0; i < rounds(20, 300); i++) {
+        void *p = jsm_malloc(100 + i);
+        raise(SIGUSR1);
+        jsm_free(p);
+        worst = atomic_load(&handler_verdict) != 0 ? atomic_load(&handler_verdict) : worst;
+    }
+    is_int(worst, 0, "a signal handler forks while other threads allocate");
+}
+
+static char program[] = "true";
+static char *const program_argv[] = {program, NULL};
+
+static pid_t
+start_by_spawn(void)
+{
+    pid_t child;
+
+    return posix_spawnp(&child, program, NULL, NULL, program_argv, environ) == 0 ? child : -1;
+}
+
+static pid_t
+start_by_vfork(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        execvp(program, program_argv);
+        _exit(127);
+    }
+    return child;
+}
+
+static void
+test_spawn(void)
+{
+    unsigned bad = 0;
+
+    for (unsigned i = 0; i < rounds(60, 1000); i++)
+        bad += verdict_of(i % 2 == 0 ? start_by_spawn() : start_by_vfork()) != 0;
+    is_uint(bad, 0, "programs are started by posix_spawn and vfork while other threads allocate");
+}
+
+static void
+test_exit(bool quick)
+{
+    int worst = 0;
+
+    for (unsigned i = 0; i < rounds(20, 300); i++) {
+        pid_t child = fork_timed();
+        if (child == 0) {
+            pthread_t t[WORKERS];
+            start_workers(t);
+            for (unsigned k = 0; k < i % 7; k++)
+                sched_yield();
+            if (quick)
+                _exit(atomic_load(&n_bad) != 0);
+            exit(atomic_load(&n_bad) != 0);
+        }
+        int verdict = verdict_of(child);
+        worst = verdict != 0 ? verdict : worst;
+    }
+    is_int(worst, 0, "%s while other threads allocate", quick ? "_exit" : "exit");
+}
+
+/* ---- Threads ---- */
+
+static void *
+live_shortly(void *arg)
+{
+    struct parcel parcel = parcel_new(1000, (uintptr_t)arg), large = parcel_new(100000, 1);
+
+    atomic_fetch_add(&n_bad, parcel.p == NULL || !parcel_good(&parcel) || !parcel_good(&large));
+    jsm_free(parcel.p);
+    jsm_free(large.p);
+    atomic_fetch_add(&n_ended, 1);
+    return NULL;
+}
+
+static void
+test_detached(void)
+{
+    unsigned n = rounds(10000, 100000), started = 0;
+    size_t at_first = 0, after;
+    pthread_attr_t attr;
+    pthread_t t;
+
+    atomic_store(&n_ended, 0);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    while (started < n) {
+        while (started - atomic_load(&n_ended) >= 16)
+            sched_yield();
+        if (pthread_create(&t, &attr, live_shortly, (void *)(uintptr_t)started) != 0)
+            sched_yield(); /* those before have not left their stacks yet */
+        else if (++started == n / 10)
+            at_first = jsm_mallinfo2().arena;
+    }
+    while (atomic_load(&n_ended) < n)
+        sched_yield();
+    after = jsm_mallinfo2().arena;
+    pthread_attr_destroy(&attr);
+    diag("heap of %zu bytes after %u threads, %zu after %u", at_first, n / 10, after, n);
+    ok(after <= at_first + 4 * MIB, "the heap does not grow with the number of detached threads");
+}
+
+/* Frees all that comes, and nothing else. */
+static void *
+only_free(void *arg)
+{
+    for (;;) {
+        struct parcel parcel = queue_take(arg);
+        if (parcel.p == NULL)
+            return NULL;
+        atomic_fetch_add(&n_bad, !parcel_good(&parcel));
+        jsm_free(parcel.p);
+    }
+}
+
+static void
+test_only_free(void)
+{
+    static struct queue q;
+    unsigned n = rounds(200000, 5000000);
+    uint64_t r = 5;
+    size_t at_first = 0, after;
+    pthread_t t;
+
+    queue_init(&q);
+    if (pthread_create(&t, NULL, only_free, &q) != 0)
+        _exit(99);
+    for (unsigned i = 0; i < n; i++) {
+        queue_put(&q, parcel_new(random_below(&r, i % 100 == 0 ? 50000 : 500) + 1, i));
+        if (i == n / 10)
+            at_first = jsm_mallinfo2().arena;
+    }
+    after = jsm_mallinfo2().arena;
+    queue_put(&q, (struct parcel){NULL, 0, 0});
+    pthread_join(t, NULL);
+    diag("heap of %zu bytes after %u blocks, %zu after %u", at_first, n / 10, after, n);
+    ok(after <= at_first + 4 * MIB, "the heap does not grow when another thread frees all of it");
+}
+
+static pthread_key_t key;
+
+/* Four rounds of destructors, which is all there are: the last one's block is not freed by any. */
+static void
+destroy(void *value)
+{
+    unsigned char *old = value;
+    unsigned round = old[0];
+
+    jsm_free(old);
+    if (round < 3) {
+        unsigned char *p = jsm_malloc(3000);
+        if (p != NULL)
+            p[0] = (unsigned char)(round + 1);
+        pthread_setspecific(key, p);
+    }
+}
+
+static void *
+leave_values(void *arg)
+{
+    unsigned char *p = jsm_malloc(100);
+
+    if (p != NULL)
+        p[0] = 0;
+    pthread_setspecific(key, p);
+    return arg;
+}
+
+static void
+test_destructors(void)
+{
+    unsigned n = rounds(2000, 20000);
+    size_t at_first = 0, before = jsm_mallinfo2().uordblks, after;
+
+    pthread_key_create(&key, destroy);
+    for (unsigned i = 0; i < n; i++) {
+        pthread_t t;
+        if (pthread_create(&t, NULL, leave_values, NULL) != 0)
+            _exit(99);
+        pthread_join(t, NULL);
+        if (i == n / 10)
+            at_first = jsm_mallinfo2().arena;
+    }
+    after = jsm_mallinfo2().uordblks;
+    ok(jsm_mallinfo2().arena <= at_first + 4 * MIB && after < before + 64 * KIB,
+       "destructors that allocate in four rounds leave nothing: %zu bytes in use before, %zu after", before, after);
+    pthread_key_delete(key);
+}
+
+static void *
+work_until_cancelled(void *arg)
+{
+    uint64_t r = (uintptr_t)arg;
+
+    for (;;) {
+        struct parcel parcel = parcel_new(random_below(&r, 100000) + 1, 1);
+        jsm_free(parcel.p);
+        pthread_testcancel(); /* with nothing in hand */
+    }
+    return NULL;
+}
+
+static void
+test_cancel(void)
+{
+    size_t before = jsm_mallinfo2().uordblks, after;
+
+    for (uintptr_t i = 0; i < rounds(300, 5000); i++) {
+        pthread_t t;
+        if (pthread_create(&t, NULL, work_until_cancelled, (void *)i) != 0)
+            _exit(99);
+        if (i % 3 == 0)
+            sched_yield();
+        pthread_cancel(t);
+        pthread_join(t, NULL);
+    }
+    after = jsm_mallinfo2().uordblks;
+    ok(after < before + 64 * KIB, "threads are cancelled between any two calls: %zu bytes in use before, %zu after",
+       before, after);
+}
+
+static void *
+use_all_on_small_stack(void *arg)
+{
+    struct parcel parcel[30];
+    jsm_heap *heap = jsm_heap_new(NULL);
+
+    for (unsigned i = 0; i < COUNT_OF(parcel); i++)
+        parcel[i] = parcel_new((size_t)1 << (i % 23), i);
+    for (unsigned i = 0; i < COUNT_OF(parcel); i++) {
+        parcel[i].p = jsm_realloc(parcel[i].p, parcel[i].size * 2);
+        atomic_fetch_add(&n_bad, parcel[i].p == NULL || !is_filled(parcel[i].p, parcel[i].size, parcel[i].size, i));
+        jsm_free(parcel[i].p);
+    }
+    jsm_free(jsm_aligned_alloc(MIB, MIB));
+    atomic_fetch_add(&n_bad, heap == NULL || jsm_heap_malloc(heap, 100) == NULL);
+    jsm_heap_destroy(heap);
+    (void)jsm_malloc_trim(0);
+    atomic_fetch_add(&n_bad, jsm_check() != 0);
+    return arg;
+}
+
+/* The first thread of all to use the library, too, which sets it up: in a child. */
+static void
+test_small_stack(void)
+{
+    pid_t child = fork_timed();
+    pthread_attr_t attr;
+    pthread_t t;
+
+    if (child == 0) {
+        pthread_attr_init(&attr);
+        if (pthread_attr_setstacksize(&attr, (size_t)PTHREAD_STACK_MIN) != 0 ||
+            pthread_create(&t, &attr, use_all_on_small_stack, NULL) != 0)
+            _exit(99);
+        pthread_join(t, NULL);
+        _exit(atomic_load(&n_bad) != 0);
+    }
+    is_int(verdict_of(child), 0, "a thread with the smallest of stacks makes use of everything");
+}
+
+int
+main(void)
+{
+    pthread_t t[WORKERS];
+
+    if (under_qemu())
+        skip_all("an emulator does not run children of programs with threads");
+    if (SANITIZED)
+        skip_all("a sanitizer takes part in threads and processes itself");
+    plan(13);
+    test_small_stack();
+    is_int(fork_chain(rounds(30, 200)), 0, "a chain of children of children");
+    start_workers(t);
+    is_int(fork_chain(rounds(20, 100)), 0, "and one that begins while other threads allocate");
+    test_fork_in_handler();
+    test_spawn();
+    stop_workers(t);
+    test_exit(false);
+    test_exit(true);
+    test_detached();
+    test_only_free();
+    test_destructors();
+    test_cancel();
+    is_uint(n_bad, 0, "no block was spoilt");
+    is_int(jsm_check(), 0, "the heap is sound");
+    return done();
+}
