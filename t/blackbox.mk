@@ -17,6 +17,7 @@ jsm_blackbox_tests = \
 	%D%/info.t \
 	%D%/oom.t \
 	%D%/faults.t \
+	%D%/exhaustion.t \
 	%D%/syscalls.t \
 	%D%/heaps.t \
 	%D%/heaps-end.t \
@@ -40,6 +41,7 @@ jsm_blackbox_headers = %D%/tap.h %D%/blackbox.h %D%/queue.h
 %C%_info_t_SOURCES = %D%/info.c $(jsm_blackbox_headers)
 %C%_oom_t_SOURCES = %D%/oom.c %D%/scenario.h $(jsm_blackbox_headers)
 %C%_syscalls_t_SOURCES = %D%/syscalls.c %D%/scenario.h %D%/traps.h $(jsm_blackbox_headers)
+%C%_exhaustion_t_SOURCES = %D%/exhaustion.c %D%/scenario.h $(jsm_blackbox_headers)
 %C%_faults_t_SOURCES = %D%/faults.c %D%/scenario.h %D%/traps.h $(jsm_blackbox_headers)
 %C%_heaps_t_SOURCES = %D%/heaps.c $(jsm_blackbox_headers)
 %C%_heaps_end_t_SOURCES = %D%/heaps-end.c $(jsm_blackbox_headers)

@@ -6,7 +6,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-enum { TIMES = 100 };
+enum { TIMES = 1000 };
 
 static void *left[TIMES];
 
