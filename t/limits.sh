@@ -51,6 +51,27 @@ without_stderr() (
 )
 check "with standard error closed" without_limit without_stderr "$hungry" 200 64
 
+without_standard() (
+    "$@" 0<&- 1>&- 2>&-
+)
+check "with standard input, output and error closed" without_limit without_standard "$hungry" 200 64
+unlimited_stack() (
+    ulimit -s unlimited 2> /dev/null || return 77
+    "$@"
+)
+if unlimited_stack true; then
+    check "with an unlimited stack" without_limit unlimited_stack "$hungry" 200 64 # in one thread: each takes one
+else
+    skip "with an unlimited stack" "the limit may not be raised"
+fi
+if unshare -m sh -c 'mount -t tmpfs none /proc && mount -t tmpfs none /sys' 2> /dev/null; then
+    check "without /proc and /sys, and asked for the limit of the control group" \
+        without_limit env JSMALLOC_OPTIONS=memory_limit=auto,stats=exit \
+        unshare -m sh -c 'mount -t tmpfs none /proc && mount -t tmpfs none /sys && "$@"' - "$hungry" 200 64 2
+else
+    skip "without /proc and /sys" "no permission to mount"
+fi
+
 if [ -n "$JSM_LIB" ] && [ "$JSM_CROSS" = no ]; then
     # A shell, a child of it, and a library that is preloaded into both.
     preloaded() {
