@@ -24,7 +24,7 @@ static struct jsm_lock threads_lock = { .rank = JSM_RANK_THREADS };
 static struct jsm_theap *all_theaps, *idle_theaps; /* [lock threads] */
 static unsigned n_theaps;                          /* [lock threads] */
 static bool process_set_up;                        /* [lock threads] */
-static bool have_exit_key;                         /* [lock threads] until set, then constant */
+static bool have_exit_key;                         /* [lock threads] */
 static pthread_key_t exit_key;
 
 struct jsm_theap *
@@ -104,14 +104,14 @@ thread_exit(void *theap)
     jsm_unlock(&threads_lock);
 }
 
-/* The first thread sets up what needs libc.  Nothing here is needed to allocate, and libc may
- * allocate in it: the thread has its theap already. */
+/* The first thread sets up what all need: under the lock, so that no other goes on without it.  A thread
+ * that did not set the key would never give its theap back. */
 static void
-set_up_process(void)
+set_up_process_locked(void)
 {
+    process_set_up = true;
     jsm_span_pressure = jsm_threads_trim;
     have_exit_key = pthread_key_create(&exit_key, thread_exit) == 0;
-    (void)pthread_atfork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
 }
 
 static struct jsm_theap *
@@ -139,16 +139,18 @@ theap_make(void)
     jsm_lock(&threads_lock);
     struct jsm_theap *th = theap_new_locked();
     bool first = th != NULL && !process_set_up;
-    process_set_up = process_set_up || first;
+    if (first)
+        set_up_process_locked();
+    bool has_key = have_exit_key;
     jsm_unlock(&threads_lock);
     if (th == NULL)
         return NULL;
     jsm_theap_open(th, &jsm_heap_default, th->shard);
     own_theap = th;
     set_fast_theap();
-    if (first)
-        set_up_process();
-    if (have_exit_key)
+    if (first) /* libc may allocate in it: the thread has its theap already */
+        (void)pthread_atfork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
+    if (has_key)
         (void)pthread_setspecific(exit_key, th);
     return th;
 }
