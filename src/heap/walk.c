@@ -218,6 +218,40 @@ accessible_slices(const struct jsm_arena *arena)
     return n;
 }
 
+/* The pages of an arena's descriptors. */
+struct page_range {
+    uintptr_t from, to;
+};
+
+static struct page_range
+descriptor_pages(const struct jsm_arena *arena)
+{
+    uintptr_t first = (uintptr_t)jsm_pagemap_find(arena->base), page = jsm_os_page_bytes();
+    size_t n = arena->shard == JSM_SHARD_OWN ? arena->n_slices : accessible_slices(arena);
+
+    if (n == 0)
+        return (struct page_range){ first, first };
+    return (struct page_range){ jsm_round_down(first, page),
+                                jsm_round_up(first + n * sizeof(struct jsm_span), page) };
+}
+
+/* Those of arena `i` that no arena before it has as well: where arenas are neighbours, their descriptors
+ * share a page. */
+static size_t
+descriptor_resident_bytes(unsigned i)
+{
+    struct page_range mine = descriptor_pages(jsm_arena_at(i));
+
+    for (unsigned j = 0; j < i && mine.from < mine.to; j++) {
+        struct page_range other = descriptor_pages(jsm_arena_at(j));
+        if (other.from <= mine.from && mine.from < other.to)
+            mine.from = other.to;
+        else if (other.from < mine.to && mine.to <= other.to)
+            mine.to = other.from;
+    }
+    return mine.from < mine.to ? jsm_os_resident_in((void *)mine.from, mine.to - mine.from) : 0;
+}
+
 size_t
 jsm_heap_resident_bytes(void)
 {
@@ -225,11 +259,9 @@ jsm_heap_resident_bytes(void)
 
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         const struct jsm_arena *arena = jsm_arena_at(i);
-        bool is_own = arena->shard == JSM_SHARD_OWN; /* of whose memory the descriptors alone are ours */
-        size_t n = is_own ? arena->n_slices : accessible_slices(arena);
-        if (!is_own)
-            bytes += jsm_os_resident_in(arena->base, n << JSM_SLICE_SHIFT);
-        bytes += jsm_os_resident_in(jsm_pagemap_find(arena->base), n * sizeof(struct jsm_span));
+        if (arena->shard != JSM_SHARD_OWN) /* of whose memory the descriptors alone are ours */
+            bytes += jsm_os_resident_in(arena->base, accessible_slices(arena) << JSM_SLICE_SHIFT);
+        bytes += descriptor_resident_bytes(i);
     }
     return bytes;
 }
