@@ -297,7 +297,7 @@ slab_new(struct jsm_theap *th, unsigned c)
     return slab;
 }
 
-enum { PARTIAL_CANDIDATES = 4 };
+enum { PARTIAL_CANDIDATES = 4, CARVE_AHEAD_BYTES_MAX = 16 << 10 };
 
 static bool
 has_free(const struct jsm_span *slab)
@@ -403,6 +403,19 @@ change_active(struct jsm_theap *th, struct jsm_span *slab)
     return true;
 }
 
+/* How much to carve next.  A slab that is being filled is carved in longer stretches, so that a busy
+ * class comes here less often; what is carved and not used yet is not touched either. */
+static size_t
+ahead_bytes(const struct jsm_span *slab)
+{
+    size_t half = (size_t)slab->carved * slab->block_bytes / 2;
+
+    if (jsm_option(JSM_OPT_CACHE_ADAPT) == 0)
+        return JSM_SLAB_CARVE_BYTES;
+    half = jsm_min(half, (size_t)CARVE_AHEAD_BYTES_MAX);
+    return jsm_max(jsm_round_down(half, (size_t)JSM_SLAB_CARVE_BYTES), (size_t)JSM_SLAB_CARVE_BYTES);
+}
+
 /* Whether the active slab has a free block now, or could be made to have one. */
 static bool
 replenish(struct jsm_theap *th, struct jsm_span *slab, bool *fresh)
@@ -419,7 +432,7 @@ replenish(struct jsm_theap *th, struct jsm_span *slab, bool *fresh)
     if (jsm_slab_recarve(slab))
         return true;
     *fresh = slab->clean;
-    return jsm_slab_carve(slab);
+    return jsm_slab_carve_ahead(slab, ahead_bytes(slab));
 }
 
 void *

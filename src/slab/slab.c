@@ -110,15 +110,22 @@ rotation(const struct jsm_span *slab, uint32_t first, uint32_t n)
 bool
 jsm_slab_carve(struct jsm_span *slab)
 {
+    return jsm_slab_carve_ahead(slab, JSM_SLAB_CARVE_BYTES);
+}
+
+bool
+jsm_slab_carve_ahead(struct jsm_span *slab, size_t bytes)
+{
     uint32_t first = slab->carved, n = slab->capacity - first;
 
     if (n == 0)
         return false;
     size_t start = (size_t)first * slab->block_bytes;
-    size_t stretch_end = jsm_round_down(start, (size_t)JSM_SLAB_CARVE_BYTES) + JSM_SLAB_CARVE_BYTES;
+    size_t stretch_end = jsm_round_down(start, (size_t)JSM_SLAB_CARVE_BYTES) + bytes;
     n = jsm_min(n, jsm_max(1u, (uint32_t)((stretch_end - start) / slab->block_bytes)));
 
-    uint32_t turn = rotation(slab, first, n);
+    /* Within the first page: the others are touched one after the other, as they are needed. */
+    uint32_t turn = rotation(slab, first, jsm_min(n, jsm_max(1u, (uint32_t)JSM_SLAB_CARVE_BYTES / slab->block_bytes)));
     uint16_t *link = slab->link + first;
     for (uint32_t i = 0; i + 1 < n; i++)
         link[i] = (uint16_t)(first + i + 1);

@@ -74,6 +74,9 @@ void jsm_slab_fini(struct jsm_span *slab);
 /* Puts the blocks of the next stretch on the free list; false if all are carved. */
 bool jsm_slab_carve(struct jsm_span *slab);
 
+/* The same with a longer stretch, a multiple of JSM_SLAB_CARVE_BYTES. */
+bool jsm_slab_carve_ahead(struct jsm_span *slab, size_t bytes);
+
 /* Whether neither carving nor recarving would give a block. */
 static inline bool
 jsm_slab_is_exhausted(const struct jsm_span *slab)
