@@ -562,7 +562,8 @@ JSM_API int jsm_malloc_info(int options, FILE *stream);
 
 /* Writes statistics in a format of choice.  Takes no memory from the heap.
  *
- * format   "text", "json", "xml" or "openmetrics".
+ * format   "text", "json", "xml" or "openmetrics"; or "profile": the samples of the option profile, as
+ *          pprof reads them.
  * write    is called with `arg` and a piece of text, a string, until all is said; it must not
  *          allocate.  NULL: to standard error.
  * arg      handed to `write`.
@@ -608,6 +609,8 @@ JSM_API int jsm_malloc_trim(size_t pad);
 #define JSM_M_MEMORY_LIMIT       0x4a53000b
 #define JSM_M_PRESET             0x4a53000d
 #define JSM_M_CONFIRM            0x4a53000e
+#define JSM_M_PROFILE            0x4a53000f
+#define JSM_M_SAMPLE_INTERVAL    0x4a530010
 /* End of the options by number. */
 
 /* Sets an option by number.

@@ -63,5 +63,5 @@ refused "a default that is no number" 's/^default  1048576$/default  1M/' 'not a
 sed 's/^option   stats_format$/option   second/;s/^type     choice text json xml openmetrics$/type     text/;s/^default  text$/default  -/' \
     "$table" > "$scratch/two.tbl"
 is "$(form table "$scratch/two.tbl" | sed -n 's/.*JSM_TYPE_TEXT, \([^,]*\),.*/\1/p' | tr '\n' ' ')" \
-    "INT64_C(0) INT64_C(1) " "each text has a place of its own"
+    "INT64_C(0) INT64_C(1) INT64_C(2) " "each text has a place of its own"
 tap_done

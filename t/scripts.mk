@@ -7,6 +7,7 @@ jsm_script_tests = \
 	%D%/symbols.sh \
 	%D%/option-forms.sh \
 	%D%/option-program.sh \
+	%D%/profile-program.sh \
 	%D%/man.sh \
 	%D%/man-examples.sh \
 	%D%/install.sh \

@@ -8,6 +8,7 @@ jsm_unit_tests = \
 	%D%/span.t \
 	%D%/remote.t \
 	%D%/stats.t \
+	%D%/profile.t \
 	%D%/theap.t \
 	%D%/cache.t \
 	%D%/shared.t \
@@ -51,4 +52,6 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_option_fuzz_t_SOURCES = %D%/option-fuzz.c $(jsm_unit_headers)
 %C%_option_source_t_SOURCES = %D%/option-source.c $(jsm_unit_headers)
 %C%_text_t_SOURCES = %D%/text.c $(jsm_unit_headers)
+%C%_profile_t_SOURCES = %D%/profile.c $(jsm_unit_headers)
+%C%_profile_t_LDADD = libcore.la -lm
 %C%_base_t_SOURCES = %D%/base.c $(jsm_unit_headers)

@@ -24,7 +24,11 @@ fits_in_place(const struct jsm_block *block, size_t size)
         return true;
     if (jsm_kind(block->span) == JSM_KIND_SLAB || size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
         return false;
-    return jsm_large_resize(block->span, size);
+    if (!jsm_large_resize(block->span, size))
+        return false;
+    jsm_profile_forget(block->start);
+    jsm_profile_note(block->start, size);
+    return true;
 }
 
 /* Moves the pages of one block into another; false: they have to be copied. */
@@ -51,9 +55,13 @@ move_block(const struct jsm_block *old, struct jsm_heap *heap, size_t size)
     bool is_default = !jsm_heap_is_user(heap) && !jsm_heap_is_user(jsm_span_heap(old->span));
 
     if (is_default && jsm_kind(old->span) == JSM_KIND_HUGE && size >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD)) {
+        jsm_profile_forget(old->start); /* now: once it has moved, the address may be another block's */
         struct jsm_span *moved = jsm_huge_resize(old->span, size, true);
-        if (moved != NULL)
+        if (moved != NULL) {
+            jsm_profile_note(moved->base, size);
             return moved->base;
+        }
+        jsm_profile_note(old->start, old->bytes);
     }
     void *p = heap == jsm_heap_now() ? jsm_malloc_fast(size) : jsm_malloc_in(heap, size, false);
     if (p == NULL)

@@ -92,6 +92,10 @@ jsm_stats_print(const char *format, void (*write)(void *arg, const char *text), 
 {
     int number = jsm_stats_format(format);
 
+    if (format != NULL && strcmp(format, "profile") == 0) {
+        jsm_profile_tell(write != NULL ? write : write_stderr, arg);
+        return 0;
+    }
     if (number < 0) {
         errno = EINVAL;
         return -1;
@@ -192,7 +196,7 @@ write_file(void *arg, const char *text)
     jsm_os_write_fd(*(int *)arg, text, strlen(text));
 }
 
-/* stats_file with %p replaced by the process id. */
+/* The name of a file with %p replaced by the process id. */
 static void
 expand_path(const char *pattern, struct jsm_text *t)
 {
@@ -204,6 +208,20 @@ expand_path(const char *pattern, struct jsm_text *t)
             jsm_text_chars(t, pattern, 1);
         }
     }
+}
+
+static int
+open_pattern(const char *pattern, int (*open)(const char *path), const char *complaint)
+{
+    char path[300];
+    struct jsm_text t;
+
+    jsm_text_init(&t, path, sizeof path);
+    expand_path(pattern, &t);
+    int fd = open(path);
+    if (fd < 0)
+        jsm_message(complaint, path, NULL);
+    return fd;
 }
 
 __attribute__((constructor)) static void
@@ -227,15 +245,25 @@ print_at_exit(void)
         print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_file, &fd);
         return;
     }
-    char path[300];
-    struct jsm_text t;
-    jsm_text_init(&t, path, sizeof path);
-    expand_path(pattern, &t);
-    int fd = jsm_os_open_append(path);
-    if (fd < 0) {
-        jsm_message("cannot open stats_file ", path, NULL);
+    int fd = open_pattern(pattern, jsm_os_open_append, "cannot open stats_file ");
+    if (fd < 0)
         return;
-    }
     print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_file, &fd);
+    jsm_os_close(fd);
+}
+
+__attribute__((destructor)) static void
+profile_at_exit(void)
+{
+    char pattern[JSM_OPTION_TEXT_BYTES];
+
+    if (jsm_option(JSM_OPT_PROFILE) == 0)
+        return;
+    jsm_option_text(JSM_OPT_PROFILE_FILE, pattern);
+    const char *name = pattern[0] != '\0' ? pattern : "jsmalloc.%p.heap";
+    int fd = open_pattern(name, jsm_os_open_new, "cannot open profile_file ");
+    if (fd < 0)
+        return;
+    jsm_profile_tell(write_file, &fd);
     jsm_os_close(fd);
 }

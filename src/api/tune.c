@@ -12,11 +12,28 @@
 static int64_t
 fast_path_options(void)
 {
-    return (jsm_option(JSM_OPT_PERTURB) != 0) * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
+    return jsm_theap_wants_slow() * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
+}
+
+/* And those that a profile begins anew with; 0: there is none. */
+static int64_t
+profile_options(void)
+{
+    return jsm_option(JSM_OPT_PROFILE) != 0 ? jsm_option(JSM_OPT_SAMPLE_INTERVAL) : 0;
+}
+
+struct options {
+    int64_t fast_path, profile;
+};
+
+static struct options
+options_now(void)
+{
+    return (struct options){ fast_path_options(), profile_options() };
 }
 
 static int
-apply(bool changed, int64_t before)
+apply(bool changed, struct options before)
 {
     struct jsm_theap *th = jsm_theap_peek();
 
@@ -24,10 +41,12 @@ apply(bool changed, int64_t before)
         errno = EINVAL;
         return 0;
     }
-    if (th != NULL && fast_path_options() != before) {
+    if (th != NULL && fast_path_options() != before.fast_path) {
         jsm_theap_adapt(th);
         jsm_theaps_ask_to_trim(); /* other threads follow when they need a slab */
     }
+    if (profile_options() != 0 && profile_options() != before.profile)
+        jsm_profile_start();
     return 1;
 }
 
@@ -36,7 +55,7 @@ apply(bool changed, int64_t before)
 __attribute__((constructor)) static void
 set_up(void)
 {
-    int64_t before = fast_path_options();
+    struct options before = { fast_path_options(), 0 }; /* a profile cannot begin earlier than here */
 
     jsm_options_init();
     (void)apply(true, before);
@@ -46,7 +65,7 @@ int
 jsm_mallopt(int number, int value)
 {
     jsm_options_init();
-    int64_t before = fast_path_options();
+    struct options before = options_now();
     return apply(jsm_option_set_number(number, value), before);
 }
 
@@ -54,7 +73,7 @@ int
 jsm_option_set(const char *name, const char *value)
 {
     jsm_options_init();
-    int64_t before = fast_path_options();
+    struct options before = options_now();
     return apply(name != NULL && value != NULL && jsm_option_parse(name, strlen(name), value, strlen(value)), before);
 }
 

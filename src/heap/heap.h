@@ -59,7 +59,7 @@ struct jsm_theap_front {
     struct jsm_span *direct[JSM_DIRECTS];     /* the slab for sizes up to JSM_DIRECT_MAX, by 8 bytes */
     struct jsm_span *active[JSM_CLASSES];
     uintptr_t thread_id;                      /* owner of the slabs; 0 while nobody uses the theap */
-    bool slow;                                /* every call takes the slow path (option perturb) */
+    bool slow;                                /* every call takes the slow path (options perturb, profile) */
 };
 
 struct jsm_theap {
@@ -90,6 +90,13 @@ _Static_assert(sizeof(struct jsm_theap) <= 4096 + JSM_CACHE_LINE, "a thread cost
 #endif
 
 extern struct jsm_heap jsm_heap_default;
+
+/* Whether every call is to take the slow path. */
+static inline bool
+jsm_theap_wants_slow(void)
+{
+    return jsm_option(JSM_OPT_PERTURB) != 0 || jsm_option(JSM_OPT_PROFILE) != 0;
+}
 
 /* How many threads have a theap now; with one, nobody else can free. */
 extern _Atomic(uint32_t) jsm_theaps_live;
@@ -127,7 +134,7 @@ size_t jsm_theap_trim(struct jsm_theap *th, bool holes);
 /* Asks all theaps to give back their holes: each does when it next looks for a slab. */
 void jsm_theaps_ask_to_trim(void);
 
-/* Makes the fast paths of this thread what the options perturb and zero_size want them to be. */
+/* Makes the fast paths of this thread what the options perturb, profile and zero_size want them to be. */
 void jsm_theap_adapt(struct jsm_theap *th);
 
 /* After fork(), in the child.  The calling thread's theap: nobody is going to post any more. */
@@ -293,6 +300,48 @@ size_t jsm_heap_trim_shared(struct jsm_heap *heap);
 
 /* Takes the links of an empty slab and gives its span to the page heap. */
 void jsm_slab_release(struct jsm_span *slab);
+
+/* ---- The profiler: heap/profile.c ---- */
+
+/* Samples of blocks: those that live, and all. */
+struct jsm_profile_figures {
+    uint64_t live_blocks, live_bytes, blocks, bytes;
+};
+
+/* Begins a profile, with nothing in it; when the options profile or sample_interval are set.  Takes memory. */
+JSM_COLD void jsm_profile_start(void);
+
+/* See the functions below. */
+JSM_COLD void jsm_profile_note_block(const void *block, size_t bytes);
+JSM_COLD void jsm_profile_forget_block(const void *block);
+
+/* A block was allocated: `bytes` were asked for.  No lock is held. */
+static inline void
+jsm_profile_note(const void *block, size_t bytes)
+{
+    if (jsm_unlikely(jsm_option(JSM_OPT_PROFILE) != 0))
+        jsm_profile_note_block(block, bytes);
+}
+
+/* A block is about to be freed.  No lock is held. */
+static inline void
+jsm_profile_forget(const void *block)
+{
+    if (jsm_unlikely(jsm_option(JSM_OPT_PROFILE) != 0))
+        jsm_profile_forget_block(block);
+}
+
+/* All blocks of a heap are about to be freed.  No lock is held. */
+JSM_COLD void jsm_profile_forget_heap(const struct jsm_heap *heap);
+
+/* Figures of all samples; and how many there was no room for. */
+size_t jsm_profile_total(struct jsm_profile_figures *total);
+
+/* Writes the profile as text that pprof reads; `write` may do what it likes. */
+JSM_COLD void jsm_profile_tell(void (*write)(void *arg, const char *text), void *arg);
+
+/* For fork(). */
+extern struct jsm_lock jsm_profile_lock;
 
 /* ---- Walking: heap/walk.c ---- */
 

@@ -464,7 +464,7 @@ jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
     th->front.thread_id = jsm_os_thread_id();
     th->heap = heap;
     th->shard = shard;
-    th->front.slow = jsm_option(JSM_OPT_PERTURB) != 0;
+    th->front.slow = jsm_theap_wants_slow();
     for (size_t i = 0; i < JSM_DIRECTS; i++)
         th->front.direct[i] = JSM_SLAB_NONE;
     for (unsigned c = 0; c < JSM_CLASSES; c++)
@@ -631,7 +631,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
 void
 jsm_theap_adapt(struct jsm_theap *th)
 {
-    th->front.slow = jsm_option(JSM_OPT_PERTURB) != 0;
+    th->front.slow = jsm_theap_wants_slow();
     for (size_t i = 0; i < JSM_DIRECTS; i++)
         th->front.direct[i] = JSM_SLAB_NONE;
     if (th->slabs.next == NULL)

@@ -65,7 +65,7 @@ jsm_user_heap_enter(struct jsm_heap *heap)
 
     if (!u->config.no_lock)
         jsm_lock(&heap->lock);
-    u->theap.front.slow = jsm_option(JSM_OPT_PERTURB) != 0;
+    u->theap.front.slow = jsm_theap_wants_slow();
     return &u->theap;
 }
 
@@ -550,8 +550,10 @@ void
 jsm_user_heap_destroy(struct jsm_heap *heap)
 {
     struct jsm_user_heap *u = user_of(heap);
-    struct jsm_theap *th = jsm_user_heap_enter(heap);
 
+    if (jsm_option(JSM_OPT_PROFILE) != 0)
+        jsm_profile_forget_heap(heap);
+    struct jsm_theap *th = jsm_user_heap_enter(heap);
     u->ending = true;
     jsm_theap_release_all(th);
     while (!jsm_list_is_empty(&u->large))

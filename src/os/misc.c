@@ -174,14 +174,26 @@ jsm_os_read_file(const char *path, char *text, size_t size)
     return len;
 }
 
-int
-jsm_os_open_append(const char *path)
+static int
+open_write(const char *path, int flag)
 {
     int saved_errno = errno;
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | flag | O_CLOEXEC | O_NOFOLLOW, 0666);
 
     errno = saved_errno;
     return fd;
+}
+
+int
+jsm_os_open_append(const char *path)
+{
+    return open_write(path, O_APPEND);
+}
+
+int
+jsm_os_open_new(const char *path)
+{
+    return open_write(path, O_TRUNC);
 }
 
 void

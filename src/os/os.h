@@ -147,6 +147,8 @@ ptrdiff_t jsm_os_read(int fd, char *buffer, size_t size);
 
 /* Opens a file for appending, creates it; descriptor, or -1.  And writes to one. */
 int jsm_os_open_append(const char *path);
+/* The same for a file that is written anew. */
+int jsm_os_open_new(const char *path);
 void jsm_os_write_fd(int fd, const char *text, size_t len);
 void jsm_os_close(int fd);
 
@@ -154,6 +156,11 @@ void jsm_os_close(int fd);
  * and the descriptor to write to: standard error's or, once that is closed, the one kept. */
 void jsm_os_stderr_keep(void);
 int jsm_os_stderr_fd(void);
+
+/* Return addresses of the calling thread, innermost first, at most `max` of them; how many.  Those in this library are
+ * left out, but for a static program, where they cannot be told from others.  The first call may allocate. */
+enum { JSM_OS_STACK_MAX = 32 };
+unsigned jsm_os_stack(void **frames, unsigned max);
 
 /* Process id. */
 long jsm_os_pid(void);

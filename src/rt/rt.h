@@ -42,6 +42,7 @@ enum jsm_rank {
     JSM_RANK_OPTIONS,     /* parsing and setting */
     JSM_RANK_FALLBACK,    /* the thread heap of threads that have none */
     JSM_RANK_THREADS,     /* list of all thread heaps */
+    JSM_RANK_PROFILE,     /* samples and stacks of the profiler */
     JSM_RANK_SHARED,      /* slabs without owner */
     JSM_RANK_HUGE,        /* list of direct mappings */
     JSM_RANK_SHARD,       /* a shard of the page heap */

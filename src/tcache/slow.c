@@ -89,6 +89,16 @@ out_of_memory(void)
     return NULL;
 }
 
+/* What an allocation gives; no lock is held. */
+static void *
+done(void *p, size_t bytes)
+{
+    if (jsm_unlikely(p == NULL))
+        return out_of_memory();
+    jsm_profile_note(p, bytes);
+    return p;
+}
+
 static bool
 zero_is_null(const struct jsm_heap *heap)
 {
@@ -118,7 +128,7 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
     /* ORDER: relaxed, a hint: flags. */
     if (jsm_unlikely(jsm_load_relaxed(&jsm_purge_todo) != 0))
         jsm_threads_do();
-    return jsm_likely(p != NULL) ? p : out_of_memory();
+    return done(p, bytes);
 }
 
 void *
@@ -161,7 +171,7 @@ jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes)
     else
         p = jsm_large_alloc(th, jsm_max(bytes, (size_t)1), align, false);
     leave(th);
-    return jsm_likely(p != NULL) ? p : out_of_memory();
+    return done(p, bytes);
 }
 
 /* ---- Freeing ---- */
@@ -185,6 +195,7 @@ jsm_free_found(const struct jsm_block *block)
 
     if (byte != 0)
         memset(block->start, byte, block->bytes);
+    jsm_profile_forget(block->start);
     jsm_block_free(th, block);
     errno = saved_errno;
 }
