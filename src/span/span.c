@@ -293,6 +293,17 @@ alloc_from_frontier(struct jsm_shard *shard, size_t n, size_t align, bool *clean
     return NULL;
 }
 
+/* Whether an arena has addresses for `n` slices.  When it has and still could not give them, what is missing
+ * is memory: another arena would not have that either, and its addresses would be gone for good. */
+static bool
+has_room(const struct jsm_shard *shard, size_t n)
+{
+    for (const struct jsm_arena *arena = shard->arenas; arena != NULL; arena = arena->next)
+        if (jsm_arena_room(arena) >= n)
+            return true;
+    return false;
+}
+
 /* One attempt: own bins, bins of the other shards, own frontiers, a new arena, other frontiers. */
 static struct jsm_span *
 alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, bool *clean)
@@ -320,7 +331,9 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
         jsm_unlock(&shard->lock);
         return span;
     }
-    struct jsm_arena *arena = jsm_arena_new(n + align - 1, shard_id % n_shards, shard->arenas);
+    struct jsm_arena *arena = NULL;
+    if (!has_room(shard, n + align - 1))
+        arena = jsm_arena_new(n + align - 1, shard_id % n_shards, shard->arenas);
     if (arena != NULL) {
         shard->arenas = arena;
         span = alloc_from_frontier(shard, n, align, clean);
