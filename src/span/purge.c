@@ -274,7 +274,7 @@ tick_if_due(void)
         if (now_ms - last_ms >= AGE_MS) {
             jsm_store_relaxed(&last_age_ms, now_ms);
             if (last_ms != 0) /* not at the first call of all */
-                jsm_fetch_or_relaxed(&jsm_purge_todo, JSM_TODO_AGE);
+                jsm_fetch_or_relaxed(&jsm_purge_due, JSM_DUE_AGE);
         }
     }
 }
@@ -288,7 +288,7 @@ jsm_purge_tick(void)
         if (elapsed_ms(now_ms, &last_pressure_ms) >= PRESSURE_MS) {
             /* ORDER: relaxed, see above. */
             jsm_store_relaxed(&last_pressure_ms, now_ms);
-            jsm_fetch_or_relaxed(&jsm_purge_todo, JSM_TODO_TRIM);
+            jsm_fetch_or_relaxed(&jsm_purge_due, JSM_DUE_TRIM);
             purge(SIZE_MAX, 0, SIZE_MAX);
         }
     }

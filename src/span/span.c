@@ -9,7 +9,7 @@
 JSM_SPARSE struct jsm_shard jsm_shards[JSM_SHARDS_MAX + 1];
 
 void (*jsm_span_pressure)(void);
-_Atomic(uint32_t) jsm_purge_todo;
+_Atomic(uint32_t) jsm_purge_due;
 
 _Atomic(size_t) jsm_used_slices, jsm_dirty_slices, jsm_purged_slices, jsm_purge_calls, jsm_kept_bytes;
 

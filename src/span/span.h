@@ -135,8 +135,8 @@ extern struct jsm_lock jsm_huge_lock;
 extern void (*jsm_span_pressure)(void);
 
 /* What the layers above shall do next time they hold no lock. */
-enum { JSM_TODO_AGE = 1 /* caches lose what they do not use */, JSM_TODO_TRIM = 2 /* all that is free goes back */ };
-extern _Atomic(uint32_t) jsm_purge_todo;
+enum { JSM_DUE_AGE = 1 /* caches lose what they do not use */, JSM_DUE_TRIM = 2 /* all that is free goes back */ };
+extern _Atomic(uint32_t) jsm_purge_due;
 
 /* ---- Statistics ---- */
 

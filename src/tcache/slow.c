@@ -126,7 +126,7 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
     }
     leave(th);
     /* ORDER: relaxed, a hint: flags. */
-    if (jsm_unlikely(jsm_load_relaxed(&jsm_purge_todo) != 0))
+    if (jsm_unlikely(jsm_load_relaxed(&jsm_purge_due) != 0))
         jsm_threads_do();
     return done(p, bytes);
 }

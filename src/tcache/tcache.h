@@ -112,7 +112,7 @@ struct jsm_heap *jsm_scope_pop(void);
  * jsm_span_pressure. */
 void jsm_threads_trim(void);
 
-/* Does what jsm_purge_todo says; with no lock held. */
+/* Does what jsm_purge_due says; with no lock held. */
 void jsm_threads_do(void);
 
 /* Around fork(), in this order; called by its handlers. */

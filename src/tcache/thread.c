@@ -206,11 +206,11 @@ void
 jsm_threads_do(void)
 {
     /* ORDER: relaxed; flags, of which each is done by whoever takes it. */
-    uint32_t todo = jsm_exchange_relaxed(&jsm_purge_todo, 0);
+    uint32_t due = jsm_exchange_relaxed(&jsm_purge_due, 0);
 
-    if ((todo & JSM_TODO_AGE) != 0)
+    if ((due & JSM_DUE_AGE) != 0)
         age_caches();
-    if ((todo & JSM_TODO_TRIM) != 0) {
+    if ((due & JSM_DUE_TRIM) != 0) {
         jsm_threads_trim();
         (void)jsm_purge_all(0);
     }
