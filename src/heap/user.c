@@ -606,61 +606,72 @@ jsm_user_heaps_tell(void (*tell)(const struct jsm_heap *heap, size_t limit_bytes
     jsm_unlock(&heaps_lock);
 }
 
-size_t
-jsm_user_heaps_trim(void)
+/* The sum over all heaps that may be looked into: not those of one thread, which may be in it, nor those
+ * that are ending.  Each is entered. */
+static size_t
+sum_heaps(size_t (*look)(struct jsm_user_heap *u, void *arg), void *arg)
 {
-    size_t bytes = 0;
+    size_t sum = 0;
 
     jsm_lock(&heaps_lock);
     for (struct jsm_link *l = all_heaps.next; l != NULL && l != &all_heaps; l = l->next) {
         struct jsm_user_heap *u = jsm_list_entry(l, struct jsm_user_heap, all);
         if (u->config.no_lock)
-            continue; /* its thread may be in it */
-        struct jsm_theap *th = jsm_user_heap_enter(&u->heap);
-        if (th->n_visitors == 0 && !u->ending)
-            bytes += jsm_theap_trim(th, u->shard == NULL && !u->config.conceal);
+            continue;
+        (void)jsm_user_heap_enter(&u->heap);
+        if (!u->ending)
+            sum += look(u, arg);
         jsm_user_heap_leave(&u->heap);
     }
     jsm_unlock(&heaps_lock);
-    return bytes;
+    return sum;
+}
+
+static size_t
+trim_heap(struct jsm_user_heap *u, void *arg)
+{
+    (void)arg;
+    return u->theap.n_visitors > 0 ? 0 : jsm_theap_trim(&u->theap, u->shard == NULL && !u->config.conceal);
+}
+
+size_t
+jsm_user_heaps_trim(void)
+{
+    return sum_heaps(trim_heap, NULL);
+}
+
+typedef size_t trimmable_fn(struct jsm_theap *th, bool holes);
+
+static size_t
+trimmable_of_heap(struct jsm_user_heap *u, void *arg)
+{
+    if (u->theap.n_visitors > 0 || u->shard != NULL) /* memory of the program's stays */
+        return 0;
+    return (*(trimmable_fn **)arg)(&u->theap, !u->config.conceal);
 }
 
 size_t
 jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes))
 {
-    size_t bytes = 0;
+    return sum_heaps(trimmable_of_heap, (void *)&trimmable);
+}
 
-    jsm_lock(&heaps_lock);
-    for (struct jsm_link *l = all_heaps.next; l != NULL && l != &all_heaps; l = l->next) {
-        struct jsm_user_heap *u = jsm_list_entry(l, struct jsm_user_heap, all);
-        if (u->config.no_lock || u->shard != NULL)
-            continue; /* as above; and memory of the program's stays */
-        struct jsm_theap *th = jsm_user_heap_enter(&u->heap);
-        if (th->n_visitors == 0 && !u->ending)
-            bytes += trimmable(th, !u->config.conceal);
-        jsm_user_heap_leave(&u->heap);
-    }
-    jsm_unlock(&heaps_lock);
-    return bytes;
+typedef size_t check_fn(const struct jsm_span *slab);
+
+static size_t
+check_heap(struct jsm_user_heap *u, void *arg)
+{
+    size_t faults = 0;
+
+    for (struct jsm_link *l = u->theap.slabs.next; l != NULL && l != &u->theap.slabs; l = l->next)
+        faults += (*(check_fn **)arg)(jsm_list_entry(l, struct jsm_span, all));
+    return faults;
 }
 
 size_t
 jsm_user_heaps_check(size_t (*check_slab)(const struct jsm_span *slab))
 {
-    size_t faults = 0;
-
-    jsm_lock(&heaps_lock);
-    for (struct jsm_link *h = all_heaps.next; h != NULL && h != &all_heaps; h = h->next) {
-        struct jsm_user_heap *u = jsm_list_entry(h, struct jsm_user_heap, all);
-        if (u->config.no_lock)
-            continue;
-        struct jsm_theap *th = jsm_user_heap_enter(&u->heap);
-        for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next)
-            faults += check_slab(jsm_list_entry(l, struct jsm_span, all));
-        jsm_user_heap_leave(&u->heap);
-    }
-    jsm_unlock(&heaps_lock);
-    return faults;
+    return sum_heaps(check_heap, (void *)&check_slab);
 }
 
 void
