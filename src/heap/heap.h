@@ -201,14 +201,18 @@ void jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i);
 /* Frees the live block that jsm_block_find() found.  `th` may be NULL: the thread has none. */
 void jsm_block_free(struct jsm_theap *th, const struct jsm_block *block);
 
-/* Reports that `p` is not a block that `function` can take, and does what check_action says.
- * Returns if the program shall go on. */
+/* Reports a misuse: "jsmalloc: FUNCTION(P): KIND: DETAIL" and what is known of the block, then does what check_action
+ * says.  Returns if the program shall go on.  `detail` may be NULL.  Takes no memory. */
+void jsm_misuse_kind(const char *function, const void *p, const struct jsm_block *block, const char *kind,
+                     const char *detail);
+
+/* The kinds that every call may find: `p` is not a block that `function` can take, */
 void jsm_misuse(const char *function, const void *p, const struct jsm_block *block);
 
-/* The same for the wrong heap, */
+/* it is of another heap, */
 void jsm_misuse_heap(const char *function, const void *p, const struct jsm_block *block);
 
-/* and for a wrong size. */
+/* or of another size. */
 void jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size);
 
 /* ---- Heaps of the program: heap/user.c ---- */

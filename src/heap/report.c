@@ -64,41 +64,46 @@ headline(struct jsm_text *t, const char *function, const void *p, const char *ki
 }
 
 void
-jsm_misuse(const char *function, const void *p, const struct jsm_block *block)
+jsm_misuse_kind(const char *function, const void *p, const struct jsm_block *block, const char *kind,
+                const char *detail)
 {
     char buffer[640];
     struct jsm_text t;
 
     jsm_text_init(&t, buffer, sizeof buffer);
-    headline(&t, function, p,
-             block->found == JSM_FOUND_FREE     ? "double free"
-             : block->found == JSM_FOUND_INSIDE ? "invalid pointer (inside a block)"
-                                                : "invalid pointer (not from this allocator)");
+    headline(&t, function, p, kind);
+    if (detail != NULL) {
+        jsm_text_str(&t, ": ");
+        jsm_text_str(&t, detail);
+    }
     conclude(&t, p, block);
+}
+
+void
+jsm_misuse(const char *function, const void *p, const struct jsm_block *block)
+{
+    jsm_misuse_kind(function, p, block,
+                    block->found == JSM_FOUND_FREE     ? "double free"
+                    : block->found == JSM_FOUND_INSIDE ? "invalid pointer (inside a block)"
+                                                       : "invalid pointer (not from this allocator)", NULL);
 }
 
 void
 jsm_misuse_heap(const char *function, const void *p, const struct jsm_block *block)
 {
-    char buffer[640];
-    struct jsm_text t;
-
-    jsm_text_init(&t, buffer, sizeof buffer);
-    headline(&t, function, p, "wrong heap: the block is of ");
-    jsm_text_str(&t, jsm_heap_is_user(jsm_span_heap(block->span)) ? "another heap" : "the default heap");
-    conclude(&t, p, block);
+    jsm_misuse_kind(function, p, block, "wrong heap",
+                    jsm_heap_is_user(jsm_span_heap(block->span)) ? "the block is of another heap"
+                                                                 : "the block is of the default heap");
 }
 
 void
 jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size)
 {
-    char buffer[640];
+    char buffer[64];
     struct jsm_text t;
 
     jsm_text_init(&t, buffer, sizeof buffer);
-    headline(&t, function, p, "wrong size");
-    jsm_text_str(&t, ": ");
     jsm_text_dec(&t, size);
     jsm_text_str(&t, " was said");
-    conclude(&t, p, block);
+    jsm_misuse_kind(function, p, block, "wrong size", buffer);
 }
