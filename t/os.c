@@ -47,6 +47,65 @@ test_reserve(void)
     ok(access_of(p + page)[0] == '\0' && access_of(p + 7 * page)[0] == '\0', "all of them");
 }
 
+/* Reads it; for a child, which that may kill. */
+static uint8_t *touched;
+
+static int
+touch(void)
+{
+    return *(volatile uint8_t *)touched;
+}
+
+static bool
+is_fatal(uint8_t *p)
+{
+    struct child child;
+
+    touched = p;
+    in_child(&child, touch);
+    return WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGSEGV;
+}
+
+static size_t
+mappings(void)
+{
+    size_t lines = 0;
+    int c;
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    while (maps != NULL && (c = getc(maps)) != EOF)
+        lines += c == '\n';
+    if (maps != NULL)
+        fclose(maps);
+    return lines;
+}
+
+static void
+test_guard(void)
+{
+    uint8_t *p = jsm_os_map(8 * page, page);
+    size_t before = mappings();
+
+    memset(p, 7, 8 * page);
+    errno = ERRNO_MARK;
+    int answer = jsm_os_guard(p + page, 2 * page);
+    if (answer != 0) {
+        ok(answer == ENOSYS && is_all(p, 8 * page, 7), "a kernel without guards leaves memory as it was");
+        skip(2, "no guards here");
+    } else {
+        ok(is_fatal(p + page) && is_fatal(p + 3 * page - 1) && p[page - 1] == 7 && p[3 * page] == 7,
+           "guarded pages cannot be accessed, nor in a child; others can");
+        ok(mappings() == before, "they cost no mapping");
+        ok(jsm_os_unguard(p + page, page) == 0 && is_zero(p + page, page) && is_fatal(p + 2 * page),
+           "without the guard they read as zero");
+    }
+    ok(jsm_os_decommit(p + 4 * page, page) == 0 && is_fatal(p + 4 * page) && p[5 * page] == 7,
+       "decommitted pages cannot be accessed");
+    ok(jsm_os_commit(p + 4 * page, page) == 0 && is_zero(p + 4 * page, page), "committed again, they read as zero");
+    is_int(errno, ERRNO_MARK, "guards leave errno alone");
+    jsm_os_unmap(p, 8 * page);
+}
+
 /* Addresses of the process in bytes; 0 if unknown. */
 static size_t
 address_bytes(void)
@@ -319,11 +378,12 @@ test_panic(void)
 int
 main(void)
 {
-    plan(1 + 7 + 1 + 5 + 3 + 2 + 1 + 3 + 2 + 8 + 4 + 2);
+    plan(1 + 7 + 6 + 1 + 5 + 3 + 2 + 1 + 3 + 2 + 8 + 4 + 2);
     end_if_stuck();
     page = jsm_os_page_bytes();
     test_page();
     test_reserve();
+    test_guard();
     test_slack();
     test_map();
     test_move();

@@ -21,6 +21,11 @@
 #define MADV_KEEPONFORK 19
 #endif
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+
 volatile int jsm_os_fail_after = -1;
 volatile bool jsm_os_fail_sticky = false;
 
@@ -129,6 +134,35 @@ jsm_os_commit_read(void *addr, size_t bytes)
     return protect(addr, bytes, PROT_READ);
 }
 
+static int
+advise(void *addr, size_t bytes, int advice)
+{
+    int saved_errno = errno;
+    int result = madvise(addr, bytes, advice) == 0 ? 0 : errno;
+    errno = saved_errno;
+    return result;
+}
+
+int
+jsm_os_guard(void *addr, size_t bytes)
+{
+    return advise(addr, bytes, MADV_GUARD_INSTALL) == 0 ? 0 : ENOSYS;
+}
+
+int
+jsm_os_unguard(void *addr, size_t bytes)
+{
+    return advise(addr, bytes, MADV_GUARD_REMOVE);
+}
+
+int
+jsm_os_decommit(void *addr, size_t bytes)
+{
+    int result = protect(addr, bytes, PROT_NONE);
+
+    return result != 0 ? result : advise(addr, bytes, MADV_DONTNEED);
+}
+
 int
 jsm_os_unmap(void *addr, size_t bytes)
 {
@@ -141,10 +175,7 @@ jsm_os_unmap(void *addr, size_t bytes)
 int
 jsm_os_purge(void *addr, size_t bytes)
 {
-    int saved_errno = errno;
-    int result = madvise(addr, bytes, MADV_DONTNEED) == 0 ? 0 : errno;
-    errno = saved_errno;
-    return result;
+    return advise(addr, bytes, MADV_DONTNEED);
 }
 
 int

@@ -27,6 +27,15 @@ int jsm_os_commit(void *addr, size_t bytes);
 /* Makes reserved memory readable only: it reads as zero and is charged to nobody. */
 int jsm_os_commit_read(void *addr, size_t bytes);
 
+/* Takes all access to committed memory away, and gives its memory back, without one more mapping: a guard.
+ * ENOSYS where the kernel cannot (before Linux 6.13), or not with this memory. */
+int jsm_os_guard(void *addr, size_t bytes);
+/* And gives it back: it reads as zero. */
+int jsm_os_unguard(void *addr, size_t bytes);
+
+/* The same by protection, which costs up to two mappings: makes committed memory reserved again. */
+int jsm_os_decommit(void *addr, size_t bytes);
+
 /* Maps `bytes` of zeroed memory, readable and writable, aligned to `align`; NULL on failure. */
 void *jsm_os_map(size_t bytes, size_t align);
 
