@@ -54,3 +54,10 @@ if HAVE_LD_VERSION_SCRIPT
 libjsmalloc_la_LDFLAGS += -Wl,--version-script=$(srcdir)/%D%/jsmalloc.map
 EXTRA_libjsmalloc_la_DEPENDENCIES = $(srcdir)/%D%/jsmalloc.map
 endif
+
+# The record of this version's ABI, which t/abi.sh compares with; see HACKING.md, section 10.
+update-abi: libjsmalloc.la
+	machine=`$(CC) -dumpmachine` && mkdir -p $(srcdir)/doc/abi && \
+	$(srcdir)/tools/abi record .libs/libjsmalloc.so.1 $(srcdir)/include > abi.tmp && \
+	cat abi.tmp > $(srcdir)/doc/abi/$(VERSION)-$${machine%%-*}.abi && rm -f abi.tmp
+.PHONY: update-abi

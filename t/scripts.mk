@@ -5,6 +5,7 @@ jsm_script_tests = \
 	%D%/size.sh \
 	%D%/headers.sh \
 	%D%/symbols.sh \
+	%D%/abi.sh \
 	%D%/option-forms.sh \
 	%D%/option-program.sh \
 	%D%/profile-program.sh \

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 EXTRA_DIST += \
 	%D%/c-lines.awk \
+	%D%/abi \
 	%D%/check-layers.awk \
 	%D%/check-links.awk \
 	%D%/check-variants \
