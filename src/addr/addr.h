@@ -158,6 +158,19 @@ jsm_set_kind(struct jsm_span *span, enum jsm_kind kind)
     jsm_store_release(&span->kind, (uint8_t)kind);
 }
 
+/* Whether the span was of kind `from`; then it is of kind `to`, and the caller is the one that made it so. */
+JSM_INLINE bool
+jsm_claim_kind(struct jsm_span *span, enum jsm_kind from, enum jsm_kind to)
+{
+    uint8_t was = (uint8_t)from;
+
+    /* ORDER: acq_rel; release as in jsm_set_kind(), acquire only because there is no release alone. */
+    while (!jsm_cas_weak_acq_rel(&span->kind, &was, (uint8_t)to))
+        if (was != (uint8_t)from)
+            return false;
+    return true;
+}
+
 /* Written once for each window, under the lock of the pagemap; never taken back. */
 extern _Atomic(struct jsm_span *) jsm_pagemap_root[JSM_WINDOWS];
 extern struct jsm_lock jsm_pagemap_lock;

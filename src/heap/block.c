@@ -13,6 +13,7 @@
 static void
 find_in_slab(struct jsm_span *slab, const void *p, struct jsm_block *block)
 {
+    const uint16_t *link = slab->link;
     uint32_t i;
     bool exact = jsm_slab_index(slab, p, &i);
 
@@ -24,7 +25,7 @@ find_in_slab(struct jsm_span *slab, const void *p, struct jsm_block *block)
     block->bytes = slab->block_bytes;
     if (i >= slab->capacity)
         block->found = JSM_FOUND_FOREIGN; /* what is left over behind the last block */
-    else if (slab->link[i] != JSM_LINK_USED)
+    else if (link == NULL || link[i] != JSM_LINK_USED) /* NULL: somebody is giving it back just now */
         block->found = JSM_FOUND_FREE;
     else
         block->found = exact ? JSM_FOUND_BLOCK : JSM_FOUND_INSIDE;
@@ -138,6 +139,16 @@ jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
     }
 }
 
+/* Somebody freed the block after it was found: at the same moment as this thread. */
+static void
+freed_meanwhile(const struct jsm_block *block)
+{
+    struct jsm_block now;
+
+    jsm_block_find(block->start, &now);
+    jsm_misuse("free", block->start, &now);
+}
+
 void
 jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
 {
@@ -147,12 +158,16 @@ jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
     case JSM_KIND_LARGE:
         if (jsm_unlikely(jsm_heap_is_user(jsm_span_heap(span))) && jsm_user_free(block))
             break;
-        jsm_set_kind(span, JSM_KIND_BUSY);
-        jsm_span_free(span);
+        if (jsm_claim_kind(span, JSM_KIND_LARGE, JSM_KIND_BUSY))
+            jsm_span_free(span);
+        else
+            freed_meanwhile(block);
         break;
     case JSM_KIND_HUGE:
-        if (jsm_likely(!jsm_heap_is_user(jsm_span_heap(span))) || !jsm_user_free(block))
-            jsm_huge_free(span);
+        if (jsm_heap_is_user(jsm_span_heap(span)) && jsm_user_free(block))
+            break;
+        if (!jsm_huge_free(span))
+            freed_meanwhile(block);
         break;
     default:
         jsm_free_in_slab(th, span, block->index);

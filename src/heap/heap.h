@@ -215,6 +215,9 @@ void jsm_misuse_heap(const char *function, const void *p, const struct jsm_block
 /* or of another size. */
 void jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size);
 
+/* In the child of fork(): reports that other threads were making are nobody's. */
+void jsm_misuse_after_fork(void);
+
 /* ---- Heaps of the program: heap/user.c ---- */
 
 static inline bool
@@ -337,6 +340,20 @@ jsm_profile_forget(const void *block)
 
 /* All blocks of a heap are about to be freed.  No lock is held. */
 JSM_COLD void jsm_profile_forget_heap(const struct jsm_heap *heap);
+
+/* The callers of the functions that allocated a block and that freed it, as far as there was a sample of it: the live
+ * one, or one of those that were freed last.  False: neither, or somebody is using the profile right now.  Takes no
+ * memory and waits for nobody. */
+enum { JSM_PROFILE_FRAMES = 12 };
+struct jsm_profile_stacks {
+    void *alloc[JSM_PROFILE_FRAMES], *free[JSM_PROFILE_FRAMES];
+    unsigned n_alloc, n_free;
+};
+bool jsm_profile_stacks_of(const void *block, bool is_live, struct jsm_profile_stacks *stacks);
+
+/* Callers of the calling thread, JSM_OS_STACK_MAX at most, how many; 0 until there was a profile, as the first walk may
+ * take memory. */
+unsigned jsm_profile_walk(void **frames);
 
 /* Figures of all samples; and how many there was no room for. */
 size_t jsm_profile_total(struct jsm_profile_figures *total);

@@ -8,6 +8,7 @@
  *   P2  the live figures of a stack are the sum of its samples
  *   P3  nobody walks a stack or writes text while it holds the lock: both may allocate
  *   P4  stacks stay for ever; so their list can be walked with the lock taken for each
+ *   P5  what a sample was is remembered for FREED_MAX frees of samples more, for reports of misuse
  *
  *   who          operation  order    publishes / sees
  *   F1 start     store      release  the tables
@@ -26,7 +27,8 @@ enum {
     STACK_BUCKETS_SHIFT = 12,
     SAMPLES_MAX = 1 << 20,
     STACKS_MAX = 1 << 14,
-    FRAMES_MAX = JSM_OS_STACK_MAX
+    FRAMES_MAX = JSM_OS_STACK_MAX,
+    FREED_MAX = 1 << 13
 };
 
 /* Blocks of about the same size that were allocated by the same callers. */
@@ -47,7 +49,16 @@ struct sample {
     struct stack *stack;
 };
 
+/* A sample whose block was freed, and by whom. */
+struct freed {
+    const void *block;                 /* NULL: none */
+    struct stack *stack;
+    unsigned n_frames;
+    void *frames[JSM_PROFILE_FRAMES];
+};
+
 struct tables {
+    struct freed freed[FREED_MAX];                        /* [lock profile] a ring, from n_freed back */
     _Atomic(struct sample *) samples[1 << BUCKETS_SHIFT]; /* [lock profile] but for a look whether it is empty */
     struct stack *stacks[1 << STACK_BUCKETS_SHIFT];       /* [lock profile] */
 };
@@ -58,6 +69,7 @@ static struct jsm_meta_pool pool;
 static struct stack *all_stacks;        /* [lock profile] */
 static size_t n_stacks, n_samples;      /* [lock profile] */
 static size_t n_lost;                   /* [lock profile] samples that there was no room for */
+static size_t n_freed;                  /* [lock profile] samples that were freed */
 
 static _Thread_local int64_t bytes_left;  /* until the next sample */
 static _Thread_local int64_t drawn_for;   /* the sample_interval of it; 0: none was drawn yet */
@@ -108,6 +120,8 @@ is_drawn(size_t bytes)
         drawn_for = interval;
         bytes_left = 1 + (int64_t)(exponential() * (double)interval);
     }
+    if (jsm_unlikely(interval == 1))
+        return true;
     bytes_left -= (int64_t)bytes;
     if (jsm_likely(bytes_left > 0))
         return false;
@@ -217,16 +231,76 @@ is_of_block(const struct sample *s, const void *block)
     return s->block == block;
 }
 
+/* The stack of the calling thread; no lock is held. */
+static unsigned
+walk(void **frames)
+{
+    if (is_walking)
+        return 0;
+    is_walking = true;
+    unsigned n_frames = jsm_os_stack(frames, FRAMES_MAX);
+    is_walking = false;
+    return n_frames;
+}
+
+static struct sample *
+find_locked(struct tables *t, const void *block)
+{
+    struct sample *s = first_locked(bucket_of(t, block));
+
+    while (s != NULL && s->block != block)
+        s = s->next;
+    return s;
+}
+
+static void
+remember_locked(struct tables *t, const struct sample *s, void *const *frames, unsigned n_frames)
+{
+    struct freed *f = &t->freed[n_freed++ % FREED_MAX];
+
+    f->block = s->block;
+    f->stack = s->stack;
+    f->n_frames = jsm_min(n_frames, (unsigned)JSM_PROFILE_FRAMES);
+    memcpy(f->frames, frames, f->n_frames * sizeof frames[0]);
+}
+
+static bool
+has_sample(struct tables *t, const void *block)
+{
+    /* ORDER: relaxed.  Who frees the block has it from who allocated it, and so sees its sample in the bucket,
+     * or what came after; the rest is read under the lock. */
+    if (jsm_likely(jsm_load_relaxed(bucket_of(t, block)) == NULL))
+        return false;
+    jsm_lock(&jsm_profile_lock);
+    bool has = find_locked(t, block) != NULL;
+    jsm_unlock(&jsm_profile_lock);
+    return has;
+}
+
 void
 jsm_profile_forget_block(const void *block)
 {
     struct tables *t = ready_tables();
+    void *frames[FRAMES_MAX];
 
-    if (t == NULL)
+    if (t == NULL || !has_sample(t, block))
         return;
-    /* ORDER: relaxed.  Who frees the block has it from who allocated it, and so sees its sample in the bucket,
-     * or what came after; the rest is read under the lock. */
-    if (jsm_likely(jsm_load_relaxed(bucket_of(t, block)) == NULL))
+    int saved_errno = errno;
+    unsigned n_frames = walk(frames);
+    jsm_lock(&jsm_profile_lock);
+    const struct sample *s = find_locked(t, block);
+    if (s != NULL)
+        remember_locked(t, s, frames, n_frames);
+    remove_locked(bucket_of(t, block), is_of_block, block);
+    jsm_unlock(&jsm_profile_lock);
+    errno = saved_errno;
+}
+
+/* What is left of a sample whose block was freed without being forgotten (P1). */
+static void
+drop_stale(struct tables *t, const void *block)
+{
+    if (!has_sample(t, block))
         return;
     jsm_lock(&jsm_profile_lock);
     remove_locked(bucket_of(t, block), is_of_block, block);
@@ -241,19 +315,52 @@ jsm_profile_note_block(const void *block, size_t bytes)
 
     if (t == NULL || is_walking)
         return;
-    jsm_profile_forget_block(block); /* P1 */
+    drop_stale(t, block);
     bytes = jsm_max(bytes, (size_t)1);
     if (!is_drawn(bytes))
         return;
     int saved_errno = errno;
-    is_walking = true;
-    unsigned n_frames = jsm_os_stack(frames, FRAMES_MAX);
-    is_walking = false;
+    unsigned n_frames = walk(frames);
     jsm_lock(&jsm_profile_lock);
     unsigned size_log2 = 63 - (unsigned)__builtin_clzll(bytes);
     add_locked(t, block, bytes, stack_locked(t, frames, n_frames, size_log2));
     jsm_unlock(&jsm_profile_lock);
     errno = saved_errno;
+}
+
+bool
+jsm_profile_stacks_of(const void *block, bool is_live, struct jsm_profile_stacks *stacks)
+{
+    struct tables *t = ready_tables();
+    const struct stack *stack = NULL;
+
+    memset(stacks, 0, sizeof *stacks);
+    if (t == NULL || !jsm_lock_try(&jsm_profile_lock))
+        return false;
+    if (is_live) {
+        const struct sample *s = find_locked(t, block);
+        stack = s != NULL ? s->stack : NULL;
+    }
+    for (size_t i = n_freed; !is_live && stack == NULL && i > 0 && n_freed - i < FREED_MAX; i--) {
+        const struct freed *f = &t->freed[(i - 1) % FREED_MAX];
+        if (f->block != block)
+            continue;
+        stack = f->stack;
+        stacks->n_free = f->n_frames;
+        memcpy(stacks->free, f->frames, sizeof stacks->free);
+    }
+    if (stack != NULL) {
+        stacks->n_alloc = jsm_min(stack->n_frames, (unsigned)JSM_PROFILE_FRAMES);
+        memcpy(stacks->alloc, stack->frames, stacks->n_alloc * sizeof stacks->alloc[0]);
+    }
+    jsm_unlock(&jsm_profile_lock);
+    return stack != NULL;
+}
+
+unsigned
+jsm_profile_walk(void **frames)
+{
+    return ready_tables() != NULL ? walk(frames) : 0;
 }
 
 static bool

@@ -239,7 +239,7 @@ release_large(struct jsm_user_heap *u, struct jsm_span *span)
     unlist_large(u, span);
     if (jsm_kind(span) == JSM_KIND_HUGE) {
         u->used_bytes -= page_rounded(jsm_size_bytes(span));
-        jsm_huge_free(span);
+        (void)jsm_huge_free(span);
     } else {
         jsm_set_kind(span, JSM_KIND_BUSY);
         jsm_heap_span_free(span);
@@ -262,11 +262,13 @@ jsm_user_free(const struct jsm_block *block)
         jsm_user_heap_leave(heap);
         return false;
     }
-    bool is_slab = jsm_kind(span) == JSM_KIND_SLAB;
-    bool is_live = !is_slab || span->link[block->index] == JSM_LINK_USED;
+    enum jsm_kind kind = jsm_kind(span);
+    bool is_slab = kind == JSM_KIND_SLAB;
+    bool is_live = is_slab ? span->link[block->index] == JSM_LINK_USED
+                           : kind == JSM_KIND_LARGE || kind == JSM_KIND_HUGE;
     if (is_live && u->config.conceal)
         explicit_bzero(block->start, block->bytes);
-    if (!is_slab)
+    if (is_live && !is_slab)
         release_large(u, span);
     else if (is_live && jsm_slab_push(span, block->index))
         jsm_theap_event(span);

@@ -171,6 +171,28 @@ int jsm_os_stderr_fd(void);
 enum { JSM_OS_STACK_MAX = 32 };
 unsigned jsm_os_stack(void **frames, unsigned max);
 
+/* What is mapped at an address. */
+enum jsm_os_what {
+    JSM_OS_UNMAPPED,
+    JSM_OS_ANONYMOUS,
+    JSM_OS_NAMED,  /* by the kernel: "[stack]", "[heap]" */
+    JSM_OS_FILE,
+    JSM_OS_OBJECT  /* a program or shared object: code, static data */
+};
+struct jsm_os_place {
+    uintptr_t address;          /* what was asked for */
+    uintptr_t start, end;       /* of the mapping */
+    uintptr_t offset;           /* in the file; in an object, as its symbols and addr2line count */
+    uintptr_t object;           /* where the file was mapped from its beginning on, 0: not */
+    const char *name;           /* of the file, "[stack]" and such, or "" */
+    enum jsm_os_what what;
+    bool is_code, is_object;
+};
+
+/* Finds out about `n` places, whose addresses are given, in one go; false, and they are unmapped, where the kernel does
+ * not tell.  Their names are put into `names`.  Takes no memory and no lock. */
+JSM_COLD bool jsm_os_places(struct jsm_os_place *places, size_t n, char *names, size_t names_bytes);
+
 /* Process id. */
 long jsm_os_pid(void);
 

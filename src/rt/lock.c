@@ -59,6 +59,19 @@ jsm_lock(struct jsm_lock *lock)
         held_ranks |= 1u << lock->rank;
 }
 
+bool
+jsm_lock_try(struct jsm_lock *lock)
+{
+    uint32_t open = 0;
+
+    /* ORDER K1: acquire, with K2. */
+    if (!jsm_cas_strong_acquire(&lock->word, &open, 1))
+        return false;
+    if (JSM_DEBUG >= 2)
+        held_ranks |= 1u << lock->rank;
+    return true;
+}
+
 void
 jsm_unlock(struct jsm_lock *lock)
 {

@@ -61,6 +61,8 @@ struct jsm_lock {
 
 void jsm_lock(struct jsm_lock *lock);
 void jsm_unlock(struct jsm_lock *lock);
+/* Takes the lock if nobody holds it, of whatever rank: for those who may have interrupted its holder. */
+bool jsm_lock_try(struct jsm_lock *lock);
 /* In the child of fork(): the lock is open whoever held it. */
 void jsm_lock_reset(struct jsm_lock *lock);
 

@@ -105,18 +105,22 @@ jsm_huge_alloc(size_t bytes, size_t align)
     return span;
 }
 
-void
+bool
 jsm_huge_free(struct jsm_span *span)
 {
+    jsm_lock(&jsm_huge_lock);
+    if (jsm_kind(span) != JSM_KIND_HUGE) {
+        jsm_unlock(&jsm_huge_lock);
+        return false;
+    }
     size_t mapped = mapped_bytes(span);
     uint8_t *base = span->base;
-
-    jsm_lock(&jsm_huge_lock);
     leave_locked(span);
     huge_count--;
     jsm_unlock(&jsm_huge_lock); /* from here on the descriptor may be that of somebody else's mapping */
     if (jsm_os_unmap(base, mapped) != 0)
         jsm_os_purge(base, mapped); /* out of mappings: at least the memory */
+    return true;
 }
 
 /* Moves the mapping to an aligned place of its new size; its address there, or NULL.  The

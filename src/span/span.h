@@ -121,7 +121,8 @@ void jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32
 
 /* A block of its own mapping; NULL if there is no memory or mmap_max is reached. */
 struct jsm_span *jsm_huge_alloc(size_t bytes, size_t align);
-void jsm_huge_free(struct jsm_span *span);
+/* False: somebody has freed it already. */
+bool jsm_huge_free(struct jsm_span *span);
 
 /* Grows or shrinks it, with `may_move` elsewhere; its descriptor now, or NULL. */
 struct jsm_span *jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move);

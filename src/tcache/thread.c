@@ -280,6 +280,7 @@ jsm_fork_child(void)
     bool alone = jsm_load_relaxed(&jsm_theaps_live) <= (me != NULL);
 
     jsm_fork_parent(); /* the child's own thread holds all locks */
+    jsm_misuse_after_fork();
     if (alone && n_theaps <= 1)
         return;
     jsm_heap_forget_shared(&jsm_heap_default);
