@@ -17,6 +17,7 @@ jsm_unit_tests = \
 	%D%/huge.t \
 	%D%/slab.t \
 	%D%/os.t \
+	%D%/unwind.t \
 	%D%/arena.t \
 	%D%/meta.t \
 	%D%/pagemap.t \
@@ -43,6 +44,8 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_huge_t_SOURCES = %D%/huge.c $(jsm_unit_headers)
 %C%_slab_t_SOURCES = %D%/slab.c $(jsm_unit_headers)
 %C%_os_t_SOURCES = %D%/os.c $(jsm_unit_headers)
+%C%_unwind_t_SOURCES = %D%/unwind.c $(jsm_unit_headers)
+%C%_unwind_t_CFLAGS = $(AM_CFLAGS) -O2 -fomit-frame-pointer -fno-optimize-sibling-calls
 %C%_arena_t_SOURCES = %D%/arena.c $(jsm_unit_headers)
 %C%_meta_t_SOURCES = %D%/meta.c $(jsm_unit_headers)
 %C%_pagemap_t_SOURCES = %D%/pagemap.c $(jsm_unit_headers)

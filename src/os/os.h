@@ -167,7 +167,8 @@ void jsm_os_stderr_keep(void);
 int jsm_os_stderr_fd(void);
 
 /* Return addresses of the calling thread, innermost first, at most `max` of them; how many.  Those in this library are
- * left out, but for a static program, where they cannot be told from others.  The first call may allocate. */
+ * left out, but for a static program, where they cannot be told from others.  Where jsm_os_unwind() knows the
+ * processor nothing is allocated; elsewhere the first call may. */
 enum { JSM_OS_STACK_MAX = 32 };
 unsigned jsm_os_stack(void **frames, unsigned max);
 
@@ -192,6 +193,14 @@ struct jsm_os_place {
 /* Finds out about `n` places, whose addresses are given, in one go; false, and they are unmapped, where the kernel does
  * not tell.  Their names are put into `names`.  Takes no memory and no lock. */
 JSM_COLD bool jsm_os_places(struct jsm_os_place *places, size_t n, char *names, size_t names_bytes);
+
+/* The same without taking memory, also in a handler of a signal: of `context`, its third argument, or of the caller
+ * when that is NULL.  What was interrupted is then the first; as all others it lies behind the instruction that is
+ * meant.  Those in this library are among them.  0 on processors that it does not know. */
+unsigned jsm_os_unwind(const void *context, void **frames, unsigned max);
+
+/* Whether the access that a signal's context is about was a write: 1, 0, or -1 if nobody knows. */
+int jsm_os_fault_is_write(const void *context);
 
 /* Process id. */
 long jsm_os_pid(void);

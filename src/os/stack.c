@@ -81,7 +81,11 @@ JSM_NOINLINE unsigned
 jsm_os_stack(void **frames, unsigned max)
 {
     void *all[JSM_OS_STACK_MAX + 16];
-    unsigned n = walk(all, sizeof all / sizeof all[0]), own = 0;
+    enum { MAX = sizeof all / sizeof all[0] };
+    unsigned n = jsm_os_unwind(NULL, all, MAX), own = 0;
+
+    if (n == 0)
+        n = walk(all, MAX);
 
     while (own < n && is_own(all[own]))
         own++;
