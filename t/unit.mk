@@ -27,6 +27,7 @@ jsm_unit_tests = \
 	%D%/option-fuzz.t \
 	%D%/option-source.t \
 	%D%/text.t \
+	%D%/stderr.t \
 	%D%/base.t
 check_PROGRAMS += $(jsm_unit_tests)
 TESTS += $(jsm_unit_tests)
@@ -55,6 +56,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_option_fuzz_t_SOURCES = %D%/option-fuzz.c $(jsm_unit_headers)
 %C%_option_source_t_SOURCES = %D%/option-source.c $(jsm_unit_headers)
 %C%_text_t_SOURCES = %D%/text.c $(jsm_unit_headers)
+%C%_stderr_t_SOURCES = %D%/stderr.c $(jsm_unit_headers)
 %C%_profile_t_SOURCES = %D%/profile.c $(jsm_unit_headers)
 %C%_profile_t_LDADD = libcore.la -lm
 %C%_base_t_SOURCES = %D%/base.c $(jsm_unit_headers)

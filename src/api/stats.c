@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the walk has found, as the terms of T1. */
 static void
@@ -71,11 +72,12 @@ jsm_stats_take(struct jsm_stats *stats, bool resident)
     }
 }
 
+/* Called for by the program, which knows where its standard error goes. */
 static void
 write_stderr(void *arg, const char *text)
 {
     (void)arg;
-    jsm_os_write(text, strlen(text));
+    jsm_os_write_fd(STDERR_FILENO, text, strlen(text));
 }
 
 static void
@@ -144,7 +146,7 @@ jsm_malloc_stats(void)
         jsm_text_str(&t, rows[i].name);
         jsm_text_dec_width(&t, rows[i].value, 10);
         jsm_text_str(&t, "\n");
-        jsm_text_to_stderr(&t);
+        write_stderr(NULL, t.buffer);
     }
     jsm_stats_tell(&stats, (size_t)jsm_stats_format("text"), write_stderr, NULL);
 }
@@ -242,7 +244,8 @@ print_at_exit(void)
     jsm_option_text(JSM_OPT_STATS_FILE, pattern);
     if (pattern[0] == '\0') {
         int fd = jsm_os_stderr_fd();
-        print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_file, &fd);
+        if (fd >= 0)
+            print((size_t)jsm_option(JSM_OPT_STATS_FORMAT), write_file, &fd);
         return;
     }
     int fd = open_pattern(pattern, jsm_os_open_append, "cannot open stats_file ");

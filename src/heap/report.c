@@ -9,8 +9,6 @@
 
 #include "heap/heap.h"
 
-#include <stdlib.h>
-
 enum { REPORT = 1, ABORT = 2 }; /* bits of check_action */
 
 enum {
@@ -312,8 +310,10 @@ tell(struct jsm_text *t, struct room *room, const void *p, const struct jsm_bloc
         jsm_text_str(t, INDENT "lines of source: addr2line -fpie FILE 0xOFFSET, of FILE+0xOFFSET\n");
 }
 
+/* Of an abort that is not told the text is in memory all the same. */
 static void
-report(const char *function, const void *p, const struct jsm_block *block, const char *kind, const char *detail)
+report(const char *function, const void *p, const struct jsm_block *block, const char *kind, const char *detail,
+       int64_t action)
 {
     struct room *room = take_room();
     char buffer[SHORT_BYTES];
@@ -335,8 +335,11 @@ report(const char *function, const void *p, const struct jsm_block *block, const
     tell(&t, room, p, block);
     t.size = size;
     tell_next(&t);
-    jsm_text_to_stderr(&t);
+    if ((action & REPORT) != 0)
+        jsm_text_to_stderr(&t);
     leave_room(room);
+    if ((action & ABORT) != 0)
+        jsm_os_abort(t.buffer);
 }
 
 void
@@ -346,10 +349,8 @@ jsm_misuse_kind(const char *function, const void *p, const struct jsm_block *blo
     jsm_options_init(); /* this may be the first call into the library */
     int64_t action = jsm_option(JSM_OPT_CHECK_ACTION);
 
-    if ((action & REPORT) != 0)
-        report(function, p, block, kind, detail);
-    if ((action & ABORT) != 0)
-        abort();
+    if ((action & (REPORT | ABORT)) != 0)
+        report(function, p, block, kind, detail, action);
 }
 
 void

@@ -117,7 +117,10 @@ jsm_os_write_fd(int fd, const char *text, size_t len)
 void
 jsm_os_write(const char *text, size_t len)
 {
-    jsm_os_write_fd(STDERR_FILENO, text, len);
+    int fd = jsm_os_stderr_fd();
+
+    if (fd >= 0)
+        jsm_os_write_fd(fd, text, len);
 }
 
 const char *
@@ -205,38 +208,79 @@ jsm_os_close(int fd)
     errno = saved_errno;
 }
 
+/* What descriptor 2 was when the program started.  Written before main(), or by the first call into the library. */
 static struct {
-    int fd; /* 0: none */
+    bool noted, closed;
     dev_t device;
     ino_t file;
-} kept_stderr; /* written before main() */
+    int kept_fd; /* 0: none */
+} first_stderr;
+
+static bool
+is_first_stderr(const struct stat *now)
+{
+    return now->st_dev == first_stderr.device && now->st_ino == first_stderr.file;
+}
+
+void
+jsm_os_stderr_note(void)
+{
+    int saved_errno = errno;
+    struct stat what;
+
+    if (fstat(STDERR_FILENO, &what) == 0) {
+        first_stderr.device = what.st_dev;
+        first_stderr.file = what.st_ino;
+        first_stderr.noted = true;
+    } else if (errno == EBADF) {
+        first_stderr.closed = first_stderr.noted = true;
+    } /* else the system does not tell, and any descriptor 2 is good */
+    errno = saved_errno;
+}
 
 void
 jsm_os_stderr_keep(void)
 {
     enum { HIGH = 100 }; /* programs count on getting low numbers themselves */
     int saved_errno = errno;
-    struct stat what;
-    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH);
+    int fd = first_stderr.closed ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH);
 
-    if (fd >= 0 && fstat(fd, &what) == 0) {
-        kept_stderr.fd = fd;
-        kept_stderr.device = what.st_dev;
-        kept_stderr.file = what.st_ino;
-    }
+    first_stderr.kept_fd = fd > 0 ? fd : 0;
     errno = saved_errno;
+}
+
+/* Whether an open descriptor 2 is there for messages.  What the program had from its start is; and what it has put
+ * there itself, unless it may just have got the number by chance for a file or a connection of its own. */
+static bool
+is_for_messages(const struct stat *now)
+{
+    if (is_first_stderr(now))
+        return true;
+    if (first_stderr.closed)
+        return false;
+    if (S_ISREG(now->st_mode))
+        return (fcntl(STDERR_FILENO, F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND);
+    return S_ISCHR(now->st_mode) || S_ISFIFO(now->st_mode);
+}
+
+/* The descriptor that was kept, if the program has not put something else there. */
+static int
+kept_stderr(void)
+{
+    struct stat what;
+
+    return first_stderr.kept_fd != 0 && fstat(first_stderr.kept_fd, &what) == 0 && is_first_stderr(&what)
+        ? first_stderr.kept_fd : -1;
 }
 
 int
 jsm_os_stderr_fd(void)
 {
     int saved_errno = errno, fd = STDERR_FILENO;
-    struct stat what;
+    struct stat now;
 
-    /* The program may have closed all it found, and opened something of its own under that number. */
-    if (fcntl(STDERR_FILENO, F_GETFD) < 0 && kept_stderr.fd != 0 && fstat(kept_stderr.fd, &what) == 0 &&
-        what.st_dev == kept_stderr.device && what.st_ino == kept_stderr.file)
-        fd = kept_stderr.fd;
+    if (first_stderr.noted && (fstat(STDERR_FILENO, &now) == 0 ? !is_for_messages(&now) : errno == EBADF))
+        fd = kept_stderr();
     errno = saved_errno;
     return fd;
 }
@@ -245,6 +289,16 @@ long
 jsm_os_pid(void)
 {
     return (long)getpid();
+}
+
+_Atomic(const char *) jsm_os_abort_text;
+
+_Noreturn void
+jsm_os_abort(const char *text)
+{
+    /* ORDER: relaxed; read when the process has stopped. */
+    jsm_store_relaxed(&jsm_os_abort_text, text);
+    abort();
 }
 
 _Noreturn void
@@ -262,5 +316,5 @@ jsm_panic(const char *what, const char *file, int line)
     jsm_os_write(": internal check failed: ", 25);
     jsm_os_write(what, strlen(what));
     jsm_os_write("\n", 1);
-    abort();
+    jsm_os_abort(what);
 }

@@ -137,8 +137,13 @@ void jsm_os_futex_wake(_Atomic(uint32_t) *word);
 
 /* ---- Outside world ---- */
 
-/* Writes `len` bytes to standard error; a short or failed write is ignored, errno kept. */
+/* Writes a message of `len` bytes to jsm_os_stderr_fd(); a short or failed write is ignored, errno kept. */
 void jsm_os_write(const char *text, size_t len);
+
+/* Ends the process by abort(), with the text where a debugger and a core dump have it, whatever became of standard
+ * error. */
+_Noreturn void jsm_os_abort(const char *text);
+extern _Atomic(const char *) jsm_os_abort_text;
 
 /* The path by which the program was started; "" if unknown. */
 const char *jsm_os_program_path(void);
@@ -161,9 +166,15 @@ int jsm_os_open_new(const char *path);
 void jsm_os_write_fd(int fd, const char *text, size_t len);
 void jsm_os_close(int fd);
 
-/* Keeps a way to standard error for programs that close theirs before they end, as those of coreutils do;
- * and the descriptor to write to: standard error's or, once that is closed, the one kept. */
+/* Remembers what descriptor 2 is, at the start; and keeps a way to it for programs that close theirs before they
+ * end, as those of coreutils do. */
+void jsm_os_stderr_note(void);
 void jsm_os_stderr_keep(void);
+
+/* Where messages go that nobody called for: to descriptor 2, if it is what it was at the start, or has become a
+ * terminal, another device, a pipe or a file that is written by appending alone.  A program that was started
+ * without, or that has closed it, may have a file or a connection of its own under that number, into which no
+ * message may fall: then to the descriptor that was kept, or -1. */
 int jsm_os_stderr_fd(void);
 
 /* Return addresses of the calling thread, innermost first, at most `max` of them; how many.  Those in this library are

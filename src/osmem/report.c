@@ -7,8 +7,6 @@
 
 #include "osmem/block.h"
 
-#include <stdlib.h>
-
 enum { REPORT = 1, ABORT = 2 }; /* bits of check_action */
 
 static const char *const kinds[] = {
@@ -82,5 +80,5 @@ jsm_osmem_misuse(const char *function, const void *p, const struct jsm_osmem_rep
     if ((action & REPORT) != 0)
         jsm_text_to_stderr(&t);
     if ((action & ABORT) != 0)
-        abort();
+        jsm_os_abort(t.buffer);
 }

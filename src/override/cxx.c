@@ -16,7 +16,6 @@
 #include "tcache/tcache.h"
 
 #include <dlfcn.h>
-#include <stdlib.h>
 
 /* size_t is `unsigned long` in mangled names of 64-bit programs, `unsigned int` in 32-bit ones. */
 #if defined(__LP64__) || defined(__s390__)
@@ -61,7 +60,7 @@ new_slow(const char *name, size_t size, size_t align, bool nothrow)
         return NULL;
     if (found == NULL) {
         jsm_message(name, " failed, and there is no C++ library to throw std::bad_alloc", NULL);
-        abort();
+        jsm_os_abort(name);
     }
     if (align == 0)
         return (*(void *(**)(size_t, const void *))(void *)&found)(size, &tag);

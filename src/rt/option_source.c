@@ -291,6 +291,7 @@ jsm_options_init(void)
     /* The loader may call malloc before libc knows the environment: come back later. */
     if (!done && environ != NULL) {
         done = true;
+        jsm_os_stderr_note();
         read_all();
     }
     jsm_unlock(&jsm_options_lock);
