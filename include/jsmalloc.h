@@ -357,7 +357,8 @@ JSM_API void *jsm_calloc_conceal(size_t count, size_t size) JSM_ATTR_MALLOC JSM_
 /* A set of blocks that can be freed in one call, limited, counted and placed on its own. */
 typedef struct jsm_heap jsm_heap;
 
-/* The heap's memory comes from brk, not from mmap. */
+/* The heap's memory comes from brk; from mmap only what the program break cannot be moved for, and blocks
+ * from the mmap threshold on. */
 #define JSM_HEAP_BRK       1u
 /* Size 0 gives NULL, without an error. */
 #define JSM_HEAP_ZERO_NULL 2u

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -585,6 +586,53 @@ test_brk(void)
     is_int(jsm_check(), 0, "the heaps are sound");
 }
 
+/* Something lies in the way of the break: what it cannot give is mapped. */
+static int
+use_behind_wall(void)
+{
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    enum { BLOCKS = 4000, BYTES = 3000, PIECE = 64 * 1024 };
+    uintptr_t end = (uintptr_t)sbrk(0);
+    void *at = (void *)((end / PIECE + 40) * PIECE);
+    static void *p[BLOCKS];
+    int bad = 0;
+
+    if (mmap(at, PIECE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != at)
+        return 77;
+    config.flags = JSM_HEAP_BRK;
+    config.prealloc_bytes = MIB;
+    jsm_heap *heap = jsm_heap_new(&config);
+    if (heap == NULL)
+        return 1;
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        p[i] = jsm_heap_malloc(heap, BYTES);
+        if (p[i] == NULL)
+            return 2;
+        fill(p[i], BYTES, i);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++)
+        bad |= !is_filled(p[i], BYTES, BYTES, i);
+    if (bad || jsm_check() != 0 || jsm_mallinfo2().hblks > 0) /* not each on its own */
+        return 3;
+    jsm_heap_destroy(heap);
+    (void)jsm_malloc_trim(0);
+    return jsm_check() == 0 ? 0 : 4;
+}
+
+static void
+test_brk_refused(void)
+{
+    pid_t child = is_emulated() ? -1 : fork_timed();
+
+    if (child == 0)
+        _exit(use_behind_wall());
+    int verdict = is_emulated() ? 77 : verdict_of(child);
+    if (verdict == 77)
+        skip(1, "nothing can be put in the way of the break here");
+    else
+        is_int(verdict, 0, "JSM_HEAP_BRK: what the break has no room for is mapped");
+}
+
 static void
 test_names(void)
 {
@@ -665,7 +713,7 @@ test_secrets(void)
 int
 main(void)
 {
-    plan(108);
+    plan(109);
     test_basics();
     test_realloc_between();
     test_bad_configs();
@@ -682,6 +730,7 @@ main(void)
     test_delete_races();
     test_fork();
     test_flags();
+    test_brk_refused();
     test_brk();
     test_names();
     test_secrets();

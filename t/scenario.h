@@ -266,6 +266,8 @@ work(void)
     if (v == GOOD)
         v = use_heap(0, true);
     if (v == GOOD)
+        v = use_heap(JSM_HEAP_BRK, false);
+    if (v == GOOD)
         v = look_and_free(2);
     if (v == GOOD)
         v = use_osmem();

@@ -182,8 +182,13 @@ arena_new_locked(size_t min_slices, unsigned shard, struct jsm_arena *next)
     if (id == JSM_ARENAS_MAX || min_slices > ARENA_BYTES_MAX >> JSM_SLICE_SHIFT)
         return NULL;
     size_t bytes = jsm_max(growth_bytes(id), min_bytes);
-    bool from_break = shard == JSM_SHARD_BRK;
-    uint8_t *base = from_break ? reserve_from_break(&bytes, min_bytes) : reserve(&bytes, min_bytes);
+    size_t break_bytes = bytes;
+    uint8_t *base = shard == JSM_SHARD_BRK ? reserve_from_break(&break_bytes, min_bytes) : NULL;
+    bool from_break = base != NULL;
+    if (from_break)
+        bytes = break_bytes;
+    else
+        base = reserve(&bytes, min_bytes);
     if (base == NULL)
         return NULL;
     struct jsm_arena *arena = NULL;

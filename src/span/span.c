@@ -304,6 +304,27 @@ has_room(const struct jsm_shard *shard, size_t n)
     return false;
 }
 
+/* From the break, as far as that can be moved, then mapped; what lies between may be somebody else's. */
+static struct jsm_span *
+alloc_from_break(size_t n, size_t align, enum jsm_span_want want, bool *clean)
+{
+    struct jsm_shard *shard = &jsm_shards[JSM_SHARD_BRK];
+    struct jsm_arena *arena = NULL;
+
+    jsm_lock(&shard->lock);
+    struct jsm_span *span = alloc_from_bins(shard, n, align, want, clean);
+    if (span == NULL)
+        span = alloc_from_frontier(shard, n, align, clean);
+    if (span == NULL && !has_room(shard, n + align - 1))
+        arena = jsm_arena_new(n + align - 1, JSM_SHARD_BRK, shard->arenas);
+    if (arena != NULL) {
+        shard->arenas = arena;
+        span = alloc_from_frontier(shard, n, align, clean);
+    }
+    jsm_unlock(&shard->lock);
+    return span;
+}
+
 /* One attempt: own bins, bins of the other shards, own frontiers, a new arena, other frontiers. */
 static struct jsm_span *
 alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, bool *clean)
@@ -312,6 +333,8 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
     unsigned n_shards = jsm_shard_count();
     int64_t most = jsm_option(JSM_OPT_ARENA_MAX); /* may have become less */
 
+    if (shard_id == JSM_SHARD_BRK)
+        return alloc_from_break(n, align, want, clean);
     shard_id %= most > 0 ? jsm_min((unsigned)most, n_shards) : n_shards;
     for (unsigned i = 0; span == NULL && i < n_shards; i++) {
         struct jsm_shard *other = &jsm_shards[(shard_id + i) % n_shards];
@@ -349,32 +372,11 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
     return span;
 }
 
-/* From the break, as far as that can be moved; what lies above it may be somebody else's. */
-static struct jsm_span *
-alloc_from_break(size_t n, size_t align, enum jsm_span_want want, bool *clean)
-{
-    struct jsm_shard *shard = &jsm_shards[JSM_SHARD_BRK];
-
-    jsm_lock(&shard->lock);
-    struct jsm_span *span = alloc_from_bins(shard, n, align, want, clean);
-    if (span == NULL)
-        span = alloc_from_frontier(shard, n, align, clean);
-    struct jsm_arena *arena = span == NULL ? jsm_arena_new(n + align - 1, JSM_SHARD_BRK, shard->arenas) : NULL;
-    if (arena != NULL) {
-        shard->arenas = arena;
-        span = alloc_from_frontier(shard, n, align, clean);
-    }
-    jsm_unlock(&shard->lock);
-    return span;
-}
-
 struct jsm_span *
 jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
 {
     if (n_slices > UINT32_MAX / 2 || align_slices > UINT32_MAX / 2)
         return NULL;
-    if (shard == JSM_SHARD_BRK)
-        return alloc_from_break(n_slices, align_slices, want, clean);
     struct jsm_span *span = alloc_once(shard, n_slices, align_slices, want, clean);
     if (span == NULL && jsm_span_pressure != NULL) {
         jsm_span_pressure();
