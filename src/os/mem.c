@@ -225,18 +225,11 @@ jsm_os_resize(void *addr, size_t old_bytes, size_t new_bytes)
 bool
 jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes)
 {
-    size_t rest = new_bytes > old_bytes ? new_bytes - old_bytes : 0;
-    size_t kept = new_bytes - rest;
-
-    if (rest > 0 && jsm_os_commit((uint8_t *)to + kept, rest) != 0)
-        return false;
-    if (injected_failure())
+    if (jsm_os_commit((uint8_t *)to + old_bytes, new_bytes - old_bytes) != 0 || injected_failure())
         return false;
 
     int saved_errno = errno;
-    bool done = mremap(addr, kept, kept, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
-    if (done && kept < old_bytes)
-        (void)munmap((uint8_t *)addr + kept, old_bytes - kept);
+    bool done = mremap(addr, old_bytes, old_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
     errno = saved_errno;
     return done;
 }

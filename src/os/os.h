@@ -52,7 +52,7 @@ int jsm_os_move(void *from, void *to, size_t bytes);
 /* Grows or shrinks a mapping of jsm_os_map() in place; whether it did. */
 bool jsm_os_resize(void *addr, size_t old_bytes, size_t new_bytes);
 
-/* Moves such a mapping to `to`, reserved for it, and makes it `new_bytes` long; whether it did. */
+/* Moves such a mapping to `to`, reserved for it, and makes it `new_bytes` long, which is more; whether it did. */
 bool jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes);
 
 /* The program break; and moves it up: where it was, or NULL.  There is one for all of the process: who

@@ -11,6 +11,7 @@ struct jsm_lock jsm_huge_lock = { .rank = JSM_RANK_HUGE };
 _Atomic(size_t) jsm_mapped_bytes;
 
 static struct jsm_link mappings;                            /* [lock huge] */
+static struct jsm_link stranded;                            /* [lock huge] freed, and still mapped: see below */
 static size_t huge_count, max_huge_count, max_huge_bytes;   /* [lock huge] */
 
 static size_t
@@ -80,6 +81,39 @@ map_described(size_t mapped, size_t align)
     return base;
 }
 
+/* ---- Addresses that the system does not take back ----
+ *
+ * To unmap the middle of what the kernel has as one mapping takes one more, and fails when the process has as many
+ * as it may.  The memory is given back, and the addresses wait in a list, by the descriptor that they still have. */
+
+static void
+strand_locked(struct jsm_span *span, uint8_t *base, size_t mapped)
+{
+    jsm_os_purge(base, mapped);
+    span->base = base;
+    jsm_set_size_bytes(span, mapped);
+    jsm_set_kind(span, JSM_KIND_GONE);
+    jsm_list_append(&stranded, &span->all);
+}
+
+/* Tries again, from the oldest on, until one is refused. */
+void
+jsm_huge_return_stranded(void)
+{
+    jsm_lock(&jsm_huge_lock);
+    while (!jsm_list_is_empty(&stranded)) {
+        struct jsm_span *span = jsm_list_entry(jsm_list_first(&stranded), struct jsm_span, all);
+        jsm_list_remove(&span->all);
+        if (jsm_os_unmap(span->base, mapped_bytes(span)) != 0) {
+            jsm_list_append(&stranded, &span->all);
+            break;
+        }
+    }
+    jsm_unlock(&jsm_huge_lock);
+}
+
+/* ---- Blocks ---- */
+
 struct jsm_span *
 jsm_huge_alloc(size_t bytes, size_t align)
 {
@@ -117,24 +151,33 @@ jsm_huge_free(struct jsm_span *span)
     uint8_t *base = span->base;
     leave_locked(span);
     huge_count--;
-    jsm_unlock(&jsm_huge_lock); /* from here on the descriptor may be that of somebody else's mapping */
-    if (jsm_os_unmap(base, mapped) != 0)
-        jsm_os_purge(base, mapped); /* out of mappings: at least the memory */
+    bool others = !jsm_list_is_empty(&stranded);
+    jsm_unlock(&jsm_huge_lock);
+    if (jsm_os_unmap(base, mapped) == 0) { /* the descriptor may be that of somebody else's mapping now */
+        if (others)
+            jsm_huge_return_stranded();
+        return true;
+    }
+    jsm_lock(&jsm_huge_lock);
+    strand_locked(span, base, mapped);
+    jsm_unlock(&jsm_huge_lock);
     return true;
 }
 
-/* Moves the mapping to an aligned place of its new size; its address there, or NULL.  The
+/* Moves the mapping to an aligned place of its new size, which is greater; its address there, or NULL.  The
  * descriptor of the new place is ready before anything is moved. */
 static uint8_t *
-relocate(uint8_t *base, size_t old, size_t mapped)
+relocate_locked(uint8_t *base, size_t old, size_t mapped)
 {
     uint8_t *to = jsm_os_reserve(mapped, JSM_SLICE_BYTES);
 
     if (to == NULL)
         return NULL;
-    if (jsm_pagemap_prepare(to, 1) == 0 && jsm_os_relocate(base, old, to, mapped))
+    bool described = jsm_pagemap_prepare(to, 1) == 0;
+    if (described && jsm_os_relocate(base, old, to, mapped))
         return to;
-    jsm_os_unmap(to, mapped);
+    if (jsm_os_unmap(to, mapped) != 0 && described)
+        strand_locked(jsm_pagemap_find(to), to, mapped);
     return NULL;
 }
 
@@ -151,7 +194,7 @@ jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move)
     size_t old_size_bytes = jsm_size_bytes(span);
     leave_locked(span);
     if (mapped != old && !jsm_os_resize(base, old, mapped)) {
-        uint8_t *to = may_move ? relocate(base, old, mapped) : NULL;
+        uint8_t *to = may_move && mapped > old ? relocate_locked(base, old, mapped) : NULL;
         base = to != NULL ? to : base;
         bytes = to != NULL ? bytes : old_size_bytes;
     }

@@ -124,6 +124,9 @@ struct jsm_span *jsm_huge_alloc(size_t bytes, size_t align);
 /* False: somebody has freed it already. */
 bool jsm_huge_free(struct jsm_span *span);
 
+/* Unmaps what the system refused to unmap when it was freed, as the process had too many mappings. */
+void jsm_huge_return_stranded(void);
+
 /* Grows or shrinks it, with `may_move` elsewhere; its descriptor now, or NULL. */
 struct jsm_span *jsm_huge_resize(struct jsm_span *span, size_t bytes, bool may_move);
 

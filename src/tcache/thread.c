@@ -168,6 +168,7 @@ jsm_threads_trim(void)
 {
     struct jsm_theap *th = jsm_theap_peek();
 
+    jsm_huge_return_stranded();
     if (th != NULL)
         jsm_theap_trim(th, false);
     /* Slabs that were posted to a thread after it had ended. */
