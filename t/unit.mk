@@ -10,6 +10,7 @@ jsm_unit_tests = \
 	%D%/stats.t \
 	%D%/profile.t \
 	%D%/theap.t \
+	%D%/thread-key.t \
 	%D%/cache.t \
 	%D%/shared.t \
 	%D%/block.t \
@@ -39,6 +40,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_stats_t_SOURCES = %D%/stats.c $(jsm_unit_headers)
 %C%_cache_t_SOURCES = %D%/cache.c $(jsm_unit_headers)
 %C%_theap_t_SOURCES = %D%/theap.c $(jsm_unit_headers)
+%C%_thread_key_t_SOURCES = %D%/thread-key.c $(jsm_unit_headers)
 %C%_shared_t_SOURCES = %D%/shared.c $(jsm_unit_headers)
 %C%_block_t_SOURCES = %D%/block.c $(jsm_unit_headers)
 %C%_lock_t_SOURCES = %D%/lock.c $(jsm_unit_headers)

@@ -24,7 +24,7 @@ static struct jsm_lock threads_lock = { .rank = JSM_RANK_THREADS };
 static struct jsm_theap *all_theaps, *idle_theaps; /* [lock threads] */
 static unsigned n_theaps;                          /* [lock threads] */
 static bool process_set_up;                        /* [lock threads] */
-static bool have_exit_key;                         /* [lock threads] */
+static bool have_exit_key;                         /* [lock threads] never taken back */
 static pthread_key_t exit_key;
 
 struct jsm_theap *
@@ -85,18 +85,12 @@ jsm_scope_pop(void)
 
 /* ---- Life of a thread ---- */
 
-/* The thread ends.  What it frees from here on, in later destructors, goes to the owners
- * directly, and what it allocates comes from the fallback theap. */
+/* The thread goes on without a theap of its own. */
 static void
-thread_exit(void *theap)
+give_back(struct jsm_theap *th)
 {
-    struct jsm_theap *th = theap;
-
-    while (jsm_scope_pop() != NULL)
-        ;
     own_theap = NULL;
     set_fast_theap();
-    thread_is_ending = true;
     jsm_theap_close(th);
     jsm_lock(&threads_lock);
     th->next_idle = idle_theaps;
@@ -104,14 +98,23 @@ thread_exit(void *theap)
     jsm_unlock(&threads_lock);
 }
 
-/* The first thread sets up what all need: under the lock, so that no other goes on without it.  A thread
- * that did not set the key would never give its theap back. */
+/* The thread ends.  What it frees from here on, in later destructors, goes to the owners
+ * directly, and what it allocates comes from the fallback theap. */
+static void
+thread_exit(void *theap)
+{
+    while (jsm_scope_pop() != NULL)
+        ;
+    thread_is_ending = true;
+    give_back(theap);
+}
+
+/* The first thread sets up what all need: under the lock, so that no other goes on without it. */
 static void
 set_up_process_locked(void)
 {
     process_set_up = true;
     jsm_span_pressure = jsm_threads_trim;
-    have_exit_key = pthread_key_create(&exit_key, thread_exit) == 0;
 }
 
 static struct jsm_theap *
@@ -141,6 +144,8 @@ theap_make(void)
     bool first = th != NULL && !process_set_up;
     if (first)
         set_up_process_locked();
+    if (th != NULL && !have_exit_key) /* the program may have had all keys, and given one back */
+        have_exit_key = pthread_key_create(&exit_key, thread_exit) == 0;
     bool has_key = have_exit_key;
     jsm_unlock(&threads_lock);
     if (th == NULL)
@@ -150,8 +155,12 @@ theap_make(void)
     set_fast_theap();
     if (first) /* libc may allocate in it: the thread has its theap already */
         (void)pthread_atfork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
-    if (has_key)
-        (void)pthread_setspecific(exit_key, th);
+    /* A theap that nobody closes at the end would be lost with all that it keeps.  So there is none as long as the
+     * system has no memory for the key's value, which from the 33rd key on takes some for each thread. */
+    if (!has_key || pthread_setspecific(exit_key, th) != 0) {
+        give_back(th);
+        return NULL;
+    }
     return th;
 }
 
