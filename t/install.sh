@@ -55,23 +55,7 @@ else
     is "$(pkg_config "$dest" --modversion)" \
         "$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$top_builddir/config.h")" "its version is that of the package"
 
-    cat > "$scratch/a.c" << 'END'
-#include <jsmalloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-int
-main(void)
-{
-    void *p = malloc(1);
-    char *s = strdup("libc's own calls");
-    puts(jsm_is_ours(p) && jsm_is_ours(s) && !jsm_is_ours(&p) ? "ours" : "not ours");
-    free(s);
-    free(p);
-    return 0;
-}
-END
-    try "a C program" "$scratch/a.c" "$CC"
+    try "a C program" "$top_srcdir/t/ours.c" "$CC"
 
     cat > "$scratch/o.c" << 'END'
 #include <jsmalloc/osmem.h>
@@ -105,21 +89,8 @@ main(void)
 END
     try "a C program that names no function of malloc's family" "$scratch/b.c" "$CC"
 
-    cat > "$scratch/c.cc" << 'END'
-#include <jsmalloc.h>
-#include <cstdio>
-#include <string>
-#include <vector>
-int
-main()
-{
-    std::vector<std::string> v(100, std::string(1000, 'x'));
-    std::puts(jsm_is_ours(v.data()) && jsm_is_ours(v[99].data()) ? "ours" : "not ours");
-    return 0;
-}
-END
     if [ -n "$CXX" ]; then
-        try "a C++ program" "$scratch/c.cc" "$CXX"
+        try "a C++ program" "$top_srcdir/t/ours.cc" "$CXX -std=c++17"
     else
         skip "a C++ program" "no C++ compiler"
     fi

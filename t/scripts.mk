@@ -20,4 +20,4 @@ jsm_script_tests = \
 	%D%/stats-forms.sh
 dist_check_SCRIPTS += $(jsm_script_tests)
 TESTS += $(jsm_script_tests)
-EXTRA_DIST += %D%/stats-forms.py %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/man-example.awk
+EXTRA_DIST += %D%/stats-forms.py %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/ours.c %D%/ours.cc %D%/man-example.awk

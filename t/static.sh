@@ -48,32 +48,6 @@ main(void)
     return 0;
 }
 END
-cat > "$scratch/new.cc" << 'END'
-#include <jsmalloc.h>
-#include <cstdio>
-#include <map>
-#include <memory>
-#include <new>
-#include <string>
-struct alignas(128) wide { char c[128]; };
-int
-main()
-{
-    std::map<int, std::string> m;
-    for (int i = 0; i < 1000; i++)
-        m[i] = std::string(100, 'x');
-    std::unique_ptr<wide> w(new wide);
-    bool thrown = false;
-    volatile std::size_t huge = static_cast<std::size_t>(-1) / 2 + 100;
-    try {
-        ::operator delete(::operator new(huge));
-    } catch (const std::bad_alloc &) {
-        thrown = true;
-    }
-    std::puts(jsm_is_ours(m[7].data()) && jsm_is_ours(w.get()) && thrown ? "ours" : "not ours");
-    return 0;
-}
-END
 cat > "$scratch/replaced.cc" << 'END'
 #include <jsmalloc.h>
 #include <cstdio>
@@ -107,7 +81,7 @@ for kind in -static -static-pie; do
         skip "C++ programs with $kind" "no C++ compiler that can link them"
         continue
     fi
-    try "a C++ program, $kind" "$CXX" "$scratch/new.cc" -std=c++17 $kind
+    try "a C++ program, $kind" "$CXX" "$top_srcdir/t/ours.cc" -std=c++17 $kind
     try "a C++ program with operators new and delete of its own, $kind" "$CXX" "$scratch/replaced.cc" -std=c++17 $kind
 done
 

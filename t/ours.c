@@ -1,4 +1,4 @@
-/* ours.c - whether malloc, and libc's own calls of it, are the library's.
+/* t/ours.c - whether malloc, and libc's own calls of it, are the library's.
  * SPDX-License-Identifier: MIT */
 #include <jsmalloc.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// ours.cc - whether new, and what the standard library allocates, are the library's.
+// t/ours.cc - whether new, and what the standard library allocates, are the library's.
 // SPDX-License-Identifier: MIT
 #include <cstddef>
 #include <cstdio>
