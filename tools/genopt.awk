@@ -23,6 +23,16 @@ function c_number(word) {
     return "INT64_C(" word ")"
 }
 
+# As in C: toupper() follows the locale, and the Turkish capital of i has a dot.
+function capitals(word,    i, at, letter, result) {
+    for (i = 1; i <= length(word); i++) {
+        letter = substr(word, i, 1)
+        at = index("abcdefghijklmnopqrstuvwxyz", letter)
+        result = result (at > 0 ? substr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", at, 1) : letter)
+    }
+    return result
+}
+
 # 1 if the words of `list` have `word`, at the place that `at` becomes.
 function has(list, word,    i, n, w) {
     n = split(list, w, " ")
@@ -93,7 +103,7 @@ function print_row(o,    type, range, def, greatest) {
         range = "0 " def
     }
     greatest = word_of(range, 2)
-    printf "JSM_OPTION(%s, \"%s\", %s, %s, %s, %s, %s, %s, %s, \"%s\")\n", toupper(o), o, "JSM_TYPE_" toupper(type),
+    printf "JSM_OPTION(%s, \"%s\", %s, %s, %s, %s, %s, %s, %s, \"%s\")\n", capitals(o), o, "JSM_TYPE_" capitals(type),
         c_number(def), c_number(word_of(range, 1)), c_number(greatest), has(range, "auto") ? "true" : "false",
         has(range, "unlimited") ? "true" : "false", field[o, "number"], choices[o]
 }
@@ -116,7 +126,7 @@ function print_header(    i, number) {
     for (i = 1; i <= n_options; i++) {
         number = field[option[i], "number"]
         if (number != 0)
-            printf "#define %-24s %s\n", "JSM_M_" toupper(option[i]), number < 0 ? "(" number ")" : number
+            printf "#define %-24s %s\n", "JSM_M_" capitals(option[i]), number < 0 ? "(" number ")" : number
     }
     print "/* End of the options by number. */"
 }
@@ -193,7 +203,7 @@ function print_mdoc(    i, o, argument) {
             print "By default empty."
         else
             print "By default\n.Cm " default_of(o) " ;\n" values_of(o, ".Cm ", " ,\n", "\nor\n", "\nto\n") " ."
-        if (field[o, "number"] != 0) print "Number\n.Dv JSM_M_" toupper(o) " ."
+        if (field[o, "number"] != 0) print "Number\n.Dv JSM_M_" capitals(o) " ."
     }
 }
 
