@@ -47,6 +47,14 @@ for page in $pages; do
         skip "${page##*/}: groff warns of nothing" "no man-db with groff"
     fi
 done
+if man --version > /dev/null 2>&1 && command -v groff > /dev/null; then
+    path=/home/somebody/with-a-long-name/some-version-of-jsmalloc/etc/jsmalloc.conf
+    $AWK -v options=/dev/null -v presets=/dev/null -v conf="$path" -f "$top_srcdir/tools/man-include.awk" \
+        "$top_srcdir/man/jsmalloc.conf.5.in" > "$scratch/long.5"
+    is "$(render "$scratch/long.5")" "" "jsmalloc.conf.5: nor if it was installed in a folder with a long name"
+else
+    skip "jsmalloc.conf.5: nor if it was installed in a folder with a long name" "no man-db with groff"
+fi
 if [ -n "$MANDOC" ]; then
     sed '/^\.Ed/d' "$top_srcdir/man/jsm_malloc.3" > "$scratch/bad.3"
     check "a page with a fault is refused" test -n "$(lint "$scratch/bad.3")"

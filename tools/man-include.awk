@@ -19,9 +19,16 @@ function include(file,    line) {
     close(file)
 }
 
+# A long path may be broken behind a slash.
+BEGIN {
+    n = split(conf, part, "/")
+    breakable = part[1]
+    for (i = 2; i <= n; i++) breakable = breakable "/\\:" part[i]
+}
+
 $0 == "@OPTIONS@" { include(options); next }
 $0 == "@PRESETS@" { include(presets); next }
 {
-    gsub(/@CONF@/, conf)
+    gsub(/@CONF@/, breakable)
     print
 }
