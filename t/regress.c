@@ -497,10 +497,103 @@ take_all_while_ending(void)
     return run_out_while_ending(true);
 }
 
+/* ---- What fuzzing found ---- */
+
+/* A heap that is pushed, in which size 0 gets no block. */
+static jsm_heap *
+push_zero_null(void)
+{
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+
+    config.flags = JSM_HEAP_ZERO_NULL;
+    jsm_heap *heap = jsm_heap_new(&config);
+    if (heap == NULL || jsm_heap_push(heap) != 0)
+        _exit(NO_HELP);
+    return heap;
+}
+
+static int
+shrink_to_nothing(void)
+{
+    (void)push_zero_null();
+    void *p = jsm_malloc(100);
+    errno = ERRNO_MARK;
+    void *q = jsm_recallocarray(p, 100, hide_size(0), 1);
+    return q != NULL || errno != ERRNO_MARK || jsm_is_ours(hide(p));
+}
+
+static int
+align_nothing(void)
+{
+    void *p = &p;
+
+    (void)push_zero_null();
+    return jsm_posix_memalign(&p, 8, 0) != 0 || p != NULL;
+}
+
+/* A fault is reported, and ends the child. */
+static int
+free_shrunk(void)
+{
+    for (size_t n = 2; n < 200000; n += n / 3 + 1) {
+        void *p = jsm_recallocarray(NULL, 0, n, 1);
+        p = jsm_recallocarray(p, n, n / 2 + 1, 1);
+        jsm_free_sized(p, n / 2 + 1);
+    }
+    return 0;
+}
+
+static int
+free_aligned_in_heap(void)
+{
+    jsm_heap *heaps[] = {NULL, jsm_heap_new(NULL)};
+
+    for (size_t align = 1; align <= 64; align *= 2)
+        for (size_t n = 0; n <= 64; n++)
+            for (unsigned i = 0; i < COUNT_OF(heaps); i++)
+                jsm_free_aligned_sized(jsm_heap_aligned_alloc(heaps[i], align, n), align, n);
+    return 0;
+}
+
+static void *
+free_block(void *p)
+{
+    jsm_free(p);
+    return NULL;
+}
+
+/* Blocks outlive their heap in the program's memory; who frees the last one is another thread in `odd` rounds. */
+static int
+reuse_buffer(void)
+{
+    static unsigned char memory[1 << 20];
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    unsigned faults = 0;
+
+    config.memory = memory;
+    config.memory_bytes = sizeof memory;
+    for (unsigned round = 0; round < 10; round++) {
+        jsm_heap *heap = jsm_heap_new(&config);
+        if (heap == NULL)
+            return faults_status(faults + 1);
+        void *small = jsm_heap_malloc(heap, 100), *large = jsm_heap_malloc(heap, 200000);
+        jsm_heap_delete(heap);
+        faults += jsm_heap_new(&config) != NULL; /* not yet */
+        jsm_free(large);
+        if (round % 2 == 0)
+            jsm_free(small);
+        else
+            pthread_join(start_thread(free_block, small), NULL);
+        set_all(memory, sizeof memory, 0xee);
+        faults += (unsigned)jsm_check();
+    }
+    return faults_status(faults);
+}
+
 int
 main(void)
 {
-    plan(11);
+    plan(16);
     test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
     test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
     test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
@@ -512,5 +605,10 @@ main(void)
     test(free_aligned, "free_aligned_sized of small blocks with large alignments");
     test(ask_while_ending, "requests are refused in a thread that is ending, while another forks");
     test(take_all_while_ending, "memory runs out in a thread that is ending, while another forks");
+    test(shrink_to_nothing, "recallocarray to nothing in a heap where that is NULL frees the block");
+    test(align_nothing, "posix_memalign of nothing in such a heap is no error");
+    test(free_shrunk, "free_sized of what recallocarray made smaller");
+    test(free_aligned_in_heap, "free_aligned_sized of small blocks from jsm_heap_aligned_alloc");
+    test(reuse_buffer, "memory of a deleted heap is the program's again with the last block");
     return done();
 }

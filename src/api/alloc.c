@@ -72,7 +72,7 @@ jsm_posix_memalign(void **where, size_t alignment, size_t size)
         return EINVAL;
     void *p = jsm_malloc_aligned(alignment, size);
     errno = saved_errno;
-    if (p == NULL && (size != 0 || jsm_option(JSM_OPT_ZERO_SIZE) == 0))
+    if (p == NULL && (size != 0 || !jsm_zero_is_null(jsm_heap_now())))
         return ENOMEM;
     *where = p;
     return 0;
@@ -135,11 +135,9 @@ jsm_is_ours(const void *p)
     return block.found == JSM_FOUND_BLOCK;
 }
 
-/* Whether the block is as long as `size` is rounded to: in class `c` if it is of a slab, else to pages.
- * Not as it would be now: option slab_max may have changed.  The block of jsm_malloc_at_least(), all of
- * which may be used, is for its length as well. */
+/* `c` is the class for `size`.  Not as it would be now: option slab_max may have changed. */
 static bool
-size_is_right(const struct jsm_block *block, unsigned c, size_t size)
+is_right_in_class(const struct jsm_block *block, unsigned c, size_t size)
 {
     struct jsm_heap *heap = jsm_span_heap(block->span);
 
@@ -150,10 +148,10 @@ size_is_right(const struct jsm_block *block, unsigned c, size_t size)
     return size <= block->bytes && jsm_round_up(jsm_max(size, (size_t)1), jsm_os_page_bytes()) == block->bytes;
 }
 
-static unsigned
-class_of(size_t size)
+bool
+jsm_size_is_right(const struct jsm_block *block, size_t size)
 {
-    return size <= JSM_CLASS_MAX_BYTES ? jsm_class_of(size) : JSM_CLASSES;
+    return is_right_in_class(block, size <= JSM_CLASS_MAX_BYTES ? jsm_class_of(size) : JSM_CLASSES, size);
 }
 
 static void
@@ -163,7 +161,7 @@ free_checked(const char *function, void *p, size_t size)
 
     if (p == NULL || !jsm_block_expect(function, p, &block))
         return;
-    if (size_is_right(&block, class_of(size), size))
+    if (jsm_size_is_right(&block, size))
         jsm_free_found(&block);
     else
         jsm_misuse_size(function, p, &block, size);
@@ -184,8 +182,8 @@ jsm_free_aligned_sized(void *p, size_t alignment, size_t size)
     if (p == NULL || !jsm_block_expect(function, p, &block))
         return;
     bool aligned = jsm_is_pow2(alignment) && ((uintptr_t)p & (alignment - 1)) == 0;
-    if (aligned && (size_is_right(&block, class_of(size), size) ||
-                    size_is_right(&block, jsm_class_of_aligned(size, alignment), size)))
+    if (aligned && (jsm_size_is_right(&block, size) ||
+                    is_right_in_class(&block, jsm_class_of_aligned(size, alignment), size)))
         jsm_free_found(&block);
     else
         jsm_misuse_size(function, p, &block, size);

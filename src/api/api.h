@@ -30,6 +30,11 @@ jsm_calloc_fast(size_t count, size_t size)
 /* Changes the size of the block at `p`, which ends up in `heap`; NULL: it stays in its own. */
 void *jsm_realloc_in(const char *function, struct jsm_heap *heap, void *p, size_t size);
 
+/* Whether the block may have been asked for with this size: it is as long as that is rounded to, to a class if it
+ * is of a slab, else to pages.  The block of jsm_malloc_at_least(), all of which may be used, is for its length as
+ * well. */
+bool jsm_size_is_right(const struct jsm_block *block, size_t size);
+
 /* Everything there is to say about the heap, at one time or nearly so.  doc/statistics.md has the terms.
  *   T1  committed = live + cached + free + metadata
  *   T2  committed = arena + mapped + metadata */

@@ -113,7 +113,7 @@ jsm_heap_aligned_alloc(jsm_heap *heap, size_t alignment, size_t size)
         errno = EINVAL;
         return NULL;
     }
-    return jsm_malloc_aligned_in(inside(heap), jsm_max(alignment, (size_t)JSM_MAX_ALIGN), size);
+    return jsm_malloc_aligned_in(inside(heap), alignment, size);
 }
 
 void

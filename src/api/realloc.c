@@ -172,12 +172,13 @@ jsm_recallocarray(void *p, size_t old_count, size_t count, size_t size)
         return NULL;
     }
     /* No copy of what was there may stay behind: never by realloc. */
-    if (bytes <= old_bytes && bytes > old_bytes / 2) {
+    if (bytes <= old_bytes && bytes > 0 && jsm_size_is_right(&block, bytes)) {
         explicit_bzero((uint8_t *)p + bytes, old_bytes - bytes);
         return p;
     }
-    uint8_t *q = jsm_malloc_in(jsm_span_heap(block.span), bytes, false);
-    if (q == NULL && (bytes > 0 || jsm_option(JSM_OPT_ZERO_SIZE) == 0))
+    struct jsm_heap *heap = jsm_span_heap(block.span);
+    uint8_t *q = jsm_malloc_in(heap, bytes, false);
+    if (q == NULL && (bytes > 0 || !jsm_zero_is_null(heap)))
         return NULL;
     size_t kept = jsm_min(old_bytes, bytes);
     if (bytes > 0) {

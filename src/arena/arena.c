@@ -274,6 +274,21 @@ jsm_arena_retire(struct jsm_arena *arena)
     jsm_unlock(&jsm_arena_lock);
 }
 
+bool
+jsm_arena_is_taken(uintptr_t from, uintptr_t to)
+{
+    bool found = false;
+
+    jsm_lock(&jsm_arena_lock);
+    for (unsigned i = 0; i < jsm_arena_count() && !found; i++) {
+        const struct jsm_arena *arena = jsm_arena_at(i);
+        uintptr_t base = (uintptr_t)arena->base, end = base + ((size_t)arena->n_slices << JSM_SLICE_SHIFT);
+        found = arena->shard == JSM_SHARD_OWN && from < end && base < to;
+    }
+    jsm_unlock(&jsm_arena_lock);
+    return found;
+}
+
 uint8_t *
 jsm_arena_extend(struct jsm_arena *arena, size_t n)
 {

@@ -55,6 +55,9 @@ struct jsm_arena *jsm_arena_adopt(uint8_t *base, size_t n_slices);
 /* The program takes its memory back; there are no blocks in it. */
 void jsm_arena_retire(struct jsm_arena *arena);
 
+/* Whether there is such an arena between two addresses. */
+bool jsm_arena_is_taken(uintptr_t from, uintptr_t to);
+
 /* Arenas so far, and one of them. */
 unsigned jsm_arena_count(void);
 struct jsm_arena *jsm_arena_at(unsigned id);

@@ -98,6 +98,20 @@ free_to_user_heap(struct jsm_span *slab, uint32_t i)
     return jsm_user_free(&block);
 }
 
+static void
+publish_one(struct jsm_span *slab, uint32_t i)
+{
+    slab->link[i] = JSM_LINK_END;
+    jsm_heap_act(slab, jsm_slab_publish(slab, i, i, 1));
+}
+
+/* Whether the slab lies in memory that the program gave to a heap. */
+static bool
+is_in_given(const struct jsm_span *slab)
+{
+    return jsm_arena_at(slab->arena)->shard == JSM_SHARD_OWN;
+}
+
 /* Puts the block into the outbox entry of its slab, and publishes what was there before. */
 static void
 free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
@@ -113,6 +127,10 @@ free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
     } else {
         if (jsm_unlikely(jsm_heap_is_user(jsm_span_heap(slab))) && free_to_user_heap(slab, i))
             return; /* so no outbox ever holds blocks of a heap that may be destroyed */
+        if (jsm_unlikely(is_in_given(slab))) {
+            publish_one(slab, i); /* at once: with the last block the memory is the program's again */
+            return;
+        }
         struct jsm_outbox_entry old = *e;
         slab->link[i] = JSM_LINK_END;
         *e = (struct jsm_outbox_entry){ slab, (uint16_t)i, (uint16_t)i, 1 };
@@ -134,8 +152,7 @@ jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
     } else if (th != NULL) {
         free_by_outbox(th, slab, i);
     } else if (!jsm_heap_is_user(jsm_span_heap(slab)) || !free_to_user_heap(slab, i)) {
-        slab->link[i] = JSM_LINK_END;
-        jsm_heap_act(slab, jsm_slab_publish(slab, i, i, 1));
+        publish_one(slab, i);
     }
 }
 

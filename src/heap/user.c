@@ -438,19 +438,6 @@ structure_locked(void)
     return u;
 }
 
-/* Whether another heap has some of the memory already. */
-static bool
-is_taken(uintptr_t from, uintptr_t to)
-{
-    for (unsigned i = 0; i < jsm_arena_count(); i++) {
-        const struct jsm_arena *arena = jsm_arena_at(i);
-        uintptr_t base = (uintptr_t)arena->base, end = base + ((size_t)arena->n_slices << JSM_SLICE_SHIFT);
-        if (arena->shard == JSM_SHARD_OWN && from < end && base < to)
-            return true;
-    }
-    return false;
-}
-
 /* The slices that lie wholly in the program's buffer.  The first may be described already, as that of
  * the large block that the buffer is; no other may. */
 static bool
@@ -464,7 +451,7 @@ own_slices(const struct jsm_user_config *config, uint8_t **base, size_t *n_slice
         return false;
     if (from < to && slice != NULL && jsm_kind(slice) != JSM_KIND_NONE && jsm_kind(slice) != JSM_KIND_GONE)
         from += JSM_SLICE_BYTES;
-    if (from >= to || is_taken(from, to))
+    if (from >= to || jsm_arena_is_taken(from, to))
         return false;
     for (uintptr_t p = from; p < to; p += JSM_SLICE_BYTES) {
         slice = jsm_pagemap_find((void *)p);
@@ -532,15 +519,15 @@ jsm_user_heap_new(const struct jsm_user_config *config, int *error)
 
 /* The heap has neither slabs nor large blocks any more. */
 static void
-bury(struct jsm_user_heap *u, bool retire)
+bury(struct jsm_user_heap *u, bool at_once)
 {
     while (!jsm_list_is_empty(&u->ready)) {
         bool clean;
         jsm_heap_span_free(take_ready(u, 1, &clean));
     }
     jsm_lock(&heaps_lock);
-    if (retire && u->shard != NULL)
-        jsm_shard_own_retire(u->shard);
+    if (u->shard != NULL)
+        jsm_shard_own_end(u->shard, at_once);
     u->shard = NULL;
     jsm_list_remove(&u->all);
     u->next_dead = dead_heaps;

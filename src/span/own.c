@@ -28,18 +28,37 @@ jsm_shard_own_new(uint8_t *base, size_t n_slices)
     return arena->own_shard;
 }
 
-void
-jsm_shard_own_retire(struct jsm_shard *shard)
+static void
+retire_locked(struct jsm_shard *shard)
 {
     struct jsm_arena *arena = shard->arenas;
 
-    jsm_lock(&shard->lock); /* who walks over all arenas is not in this one now */
-    jsm_arena_retire(arena);
+    shard->is_ending = false;
     shard->arenas = NULL;
     memset(shard->filled, 0, sizeof shard->filled);
     memset(shard->bins, 0, sizeof shard->bins);
     shard->by_age = (struct jsm_link){ NULL, NULL };
     /* ORDER: relaxed; a hint. */
     jsm_store_relaxed(&shard->free_slices, 0);
+    jsm_arena_retire(arena); /* last: from here on both may be another heap's */
+}
+
+void
+jsm_shard_own_settle_locked(struct jsm_shard *shard)
+{
+    /* ORDER: relaxed; written under the lock that we hold. */
+    if (shard->is_ending && jsm_load_relaxed(&shard->free_slices) == shard->arenas->frontier)
+        retire_locked(shard);
+}
+
+void
+jsm_shard_own_end(struct jsm_shard *shard, bool at_once)
+{
+    jsm_lock(&shard->lock); /* who walks over all arenas is not in this one now */
+    shard->is_ending = true;
+    if (at_once)
+        retire_locked(shard);
+    else
+        jsm_shard_own_settle_locked(shard);
     jsm_unlock(&shard->lock);
 }

@@ -411,6 +411,8 @@ jsm_span_free(struct jsm_span *span)
     if (!shard->is_own)
         count(&jsm_used_slices, 0, span->n_slices);
     jsm_span_list_locked(shard, span, now_ms, false);
+    if (shard->is_own)
+        jsm_shard_own_settle_locked(shard);
     jsm_unlock(&shard->lock);
     jsm_purge_balance();
 }

@@ -34,7 +34,8 @@ struct jsm_shard {
     struct jsm_link bins[2][JSM_BINS];          /* least recently used first */
     struct jsm_link by_age;                     /* spans with dirty slices, oldest first */
     _Atomic(size_t) free_slices;                /* written under the lock, a hint without it */
-    bool is_own;                                /* [const] of a heap whose memory the program gave */
+    bool is_own;                                /* [const] of a heap whose memory the program gave, */
+    bool is_ending;                             /* which is no more: the program gets it back with the last span */
 };
 
 extern struct jsm_shard jsm_shards[JSM_SHARDS_MAX + 1]; /* the last is JSM_SHARD_BRK */
@@ -58,9 +59,12 @@ struct jsm_span *jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_sl
                                 bool *clean);
 
 /* A shard of `n_slices` of the program's memory, and a span of it: nothing is ever purged, nor counted
- * in the totals.  No two threads may make or retire one at a time; fork() waits for that. */
+ * in the totals.  No two threads may make one at a time; fork() waits for that. */
 struct jsm_shard *jsm_shard_own_new(uint8_t *base, size_t n_slices);
-void jsm_shard_own_retire(struct jsm_shard *shard);
+/* The shard ends, at once whatever is in it, or with its last span. */
+void jsm_shard_own_end(struct jsm_shard *shard, bool at_once);
+/* A span has come back. */
+void jsm_shard_own_settle_locked(struct jsm_shard *shard);
 struct jsm_span *jsm_span_alloc_own(struct jsm_shard *shard, size_t n_slices, size_t align_slices,
                                     enum jsm_span_want want, bool *clean);
 

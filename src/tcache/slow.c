@@ -99,8 +99,8 @@ done(void *p, size_t bytes)
     return p;
 }
 
-static bool
-zero_is_null(const struct jsm_heap *heap)
+bool
+jsm_zero_is_null(const struct jsm_heap *heap)
 {
     return jsm_option(JSM_OPT_ZERO_SIZE) != 0 || (jsm_heap_is_user(heap) && jsm_user_heap_zero_null(heap));
 }
@@ -113,7 +113,7 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
     struct jsm_theap *th = enter(heap); /* also reads the options, at the first call */
     void *p;
 
-    if (jsm_unlikely(bytes == 0 && zero_is_null(heap))) {
+    if (jsm_unlikely(bytes == 0 && jsm_zero_is_null(heap))) {
         leave(th);
         return NULL;
     }
@@ -149,10 +149,17 @@ jsm_malloc_medium(size_t bytes)
     return jsm_malloc_slow(bytes, false);
 }
 
+/* Whether every block of the size is aligned so. */
+static bool
+is_natural(size_t align, size_t bytes)
+{
+    return align <= 8 || (align <= JSM_MAX_ALIGN && bytes > 8);
+}
+
 void *
 jsm_malloc_aligned(size_t align, size_t bytes)
 {
-    if (align <= 8 || (align <= JSM_MAX_ALIGN && bytes > 8))
+    if (is_natural(align, bytes))
         return jsm_malloc_fast(bytes);
     return jsm_malloc_aligned_in(jsm_heap_now(), align, bytes);
 }
@@ -160,6 +167,8 @@ jsm_malloc_aligned(size_t align, size_t bytes)
 void *
 jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes)
 {
+    if (is_natural(align, bytes))
+        return jsm_malloc_in(heap, bytes, false);
     if (jsm_unlikely(bytes > PTRDIFF_MAX || align > PTRDIFF_MAX))
         return out_of_memory();
     unsigned c = jsm_class_of_aligned(bytes, align);

@@ -30,6 +30,9 @@ void *jsm_malloc_slow(size_t bytes, bool zero);
 /* The same from a heap. */
 void *jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero);
 
+/* Whether size 0 gets no block there. */
+bool jsm_zero_is_null(const struct jsm_heap *heap);
+
 /* For sizes above JSM_DIRECT_MAX, those of slabs without a lock. */
 void *jsm_malloc_medium(size_t bytes);
 
