@@ -555,6 +555,22 @@ free_aligned_in_heap(void)
     return 0;
 }
 
+static int
+free_squeezed(void)
+{
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+
+    config.limit_bytes = 64 * KIB;
+    jsm_heap *heap = jsm_heap_new(&config);
+    void *p = jsm_heap_malloc(heap, 100), *q = jsm_heap_malloc(heap, 50);
+    jsm_heap_delete(heap);
+    if (jsm_malloc_usable_size(q) < 100)
+        return NO_HELP;
+    jsm_free_sized(q, 50);
+    jsm_free_sized(p, 100);
+    return 0;
+}
+
 static void *
 free_block(void *p)
 {
@@ -593,7 +609,7 @@ reuse_buffer(void)
 int
 main(void)
 {
-    plan(16);
+    plan(17);
     test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
     test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
     test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
@@ -609,6 +625,7 @@ main(void)
     test(align_nothing, "posix_memalign of nothing in such a heap is no error");
     test(free_shrunk, "free_sized of what recallocarray made smaller");
     test(free_aligned_in_heap, "free_aligned_sized of small blocks from jsm_heap_aligned_alloc");
+    test(free_squeezed, "free_sized of a block that is longer for lack of memory, when its heap is deleted");
     test(reuse_buffer, "memory of a deleted heap is the program's again with the last block");
     return done();
 }

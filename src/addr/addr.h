@@ -100,7 +100,8 @@ struct jsm_span {
         struct {           /* [own] of a slab */
             uint16_t purged_head; /* first block whose memory was given back */
             uint8_t biased;      /* not 0: `left` is one too high, and so many steps count as idle */
-            uint8_t clean;       /* [const] was zero when it became a slab */
+            uint8_t clean : 1;    /* [const] was zero when it became a slab */
+            uint8_t squeezed : 1; /* [const] a block may stand in for a shorter one, see heap/user.c */
             _Atomic(uint32_t) seen; /* [any] for statistics, see jsm_slab_note() */
         };
     };

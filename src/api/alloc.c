@@ -139,10 +139,8 @@ jsm_is_ours(const void *p)
 static bool
 is_right_in_class(const struct jsm_block *block, unsigned c, size_t size)
 {
-    struct jsm_heap *heap = jsm_span_heap(block->span);
-
-    if (jsm_heap_is_user(heap) && jsm_user_heap_is_squeezed(heap))
-        return size <= block->bytes; /* a longer block may have stood in for one of this size */
+    if (jsm_kind(block->span) == JSM_KIND_SLAB && block->span->squeezed)
+        return size <= block->bytes;
     if (jsm_kind(block->span) == JSM_KIND_SLAB)
         return c < JSM_CLASSES && jsm_class_bytes[c] == block->bytes;
     return size <= block->bytes && jsm_round_up(jsm_max(size, (size_t)1), jsm_os_page_bytes()) == block->bytes;

@@ -293,6 +293,7 @@ slab_new(struct jsm_theap *th, unsigned c)
         jsm_heap_span_free(slab);
         return NULL;
     }
+    slab->squeezed = jsm_heap_is_user(th->heap) && jsm_user_heap_is_squeezed(th->heap);
     take_over(th, slab);
     return slab;
 }
