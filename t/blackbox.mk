@@ -10,6 +10,7 @@ jsm_blackbox_tests = \
 	%D%/calloc.t \
 	%D%/usable.t \
 	%D%/model.t \
+	%D%/soak.t \
 	%D%/threads.t \
 	%D%/exit.t \
 	%D%/fork.t \
@@ -33,7 +34,8 @@ jsm_blackbox_headers = %D%/tap.h %D%/blackbox.h %D%/queue.h
 %C%_realloc_t_SOURCES = %D%/realloc.c $(jsm_blackbox_headers)
 %C%_calloc_t_SOURCES = %D%/calloc.c $(jsm_blackbox_headers)
 %C%_usable_t_SOURCES = %D%/usable.c $(jsm_blackbox_headers)
-%C%_model_t_SOURCES = %D%/model.c $(jsm_blackbox_headers)
+%C%_model_t_SOURCES = %D%/model.c %D%/model.h $(jsm_blackbox_headers)
+%C%_soak_t_SOURCES = %D%/soak.c %D%/model.h $(jsm_blackbox_headers)
 %C%_threads_t_SOURCES = %D%/threads.c $(jsm_blackbox_headers)
 %C%_exit_t_SOURCES = %D%/exit.c $(jsm_blackbox_headers)
 %C%_fork_t_SOURCES = %D%/fork.c $(jsm_blackbox_headers)
@@ -94,7 +96,7 @@ jsm_standard_cppflags = $(AM_CPPFLAGS) -DJSM_TEST_STANDARD
 %C%_usable_std_t_CPPFLAGS = $(jsm_standard_cppflags)
 %C%_usable_std_t_CFLAGS = $(jsm_blackbox_cflags)
 %C%_usable_std_t_LDADD = libjsmalloc.la
-%C%_model_std_t_SOURCES = %D%/model.c $(jsm_blackbox_headers)
+%C%_model_std_t_SOURCES = %D%/model.c %D%/model.h $(jsm_blackbox_headers)
 %C%_model_std_t_CPPFLAGS = $(jsm_standard_cppflags)
 %C%_model_std_t_CFLAGS = $(jsm_blackbox_cflags)
 %C%_model_std_t_LDADD = libjsmalloc.la
@@ -247,6 +249,6 @@ TESTS += %D%/misuse.sh %D%/limits.sh
 # The os_ allocator, which has no standard names.
 check_PROGRAMS += %D%/osmem.t %D%/osmem-misuse.t %D%/seed-os.t
 TESTS += %D%/osmem.t %D%/osmem-misuse.t %D%/seed-os.t
-%C%_osmem_t_SOURCES = %D%/osmem.c %D%/unit.h $(jsm_blackbox_headers)
+%C%_osmem_t_SOURCES = %D%/osmem.c %D%/osmem-model.h %D%/unit.h $(jsm_blackbox_headers)
 %C%_osmem_misuse_t_SOURCES = %D%/osmem-misuse.c %D%/unit.h $(jsm_blackbox_headers)
 %C%_seed_os_t_SOURCES = %D%/seed-os.c $(jsm_blackbox_headers)

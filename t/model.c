@@ -5,26 +5,16 @@
  * JSM_TEST_EXTRA=1 makes it longer.
  * SPDX-License-Identifier: MIT
  */
-#include "blackbox.h"
+#include "model.h"
 
 #include <pthread.h>
 
 enum { SLOTS = 3000, SHARED = 512, MAX_THREADS = 4 };
 
-struct block {
-    unsigned char *p;
-    size_t size;
-    uint64_t id;
-};
-
 struct worker {
+    struct model model;
     uint64_t random;
-    uint64_t next_id;
     unsigned operations;
-    unsigned spoilt;   /* blocks that did not hold what they should */
-    unsigned refused;  /* allocations that failed */
-    unsigned wrong;    /* blocks that are misaligned, too small or not zero */
-    size_t live_bytes;
     size_t max_bytes;
     struct block slot[SLOTS];
 };
@@ -55,110 +45,79 @@ random_size(struct worker *w)
 }
 
 static void
-verify(struct worker *w, const struct block *b)
-{
-    if (!is_filled(b->p, b->size, b->size, b->id))
-        w->spoilt++;
-    if (jsm_malloc_usable_size(b->p) < b->size)
-        w->wrong++;
-}
-
-/* Makes `b` the model of the block at `p`, which it fills. */
-static void
-adopt(struct worker *w, struct block *b, void *p, size_t size)
-{
-    if (p == NULL) {
-        w->refused++;
-        return;
-    }
-    if (!is_aligned(p, natural_align(size)))
-        w->wrong++;
-    b->p = p;
-    b->size = size;
-    b->id = w->next_id++;
-    fill(p, size, b->id);
-    w->live_bytes += size;
-}
-
-static void
 allocate(struct worker *w, struct block *b)
 {
     size_t size = random_size(w), align;
 
-    if (w->live_bytes + size > w->max_bytes)
+    if (w->model.live_bytes + size > w->max_bytes)
         size %= 1000;
     switch (random_below(&w->random, 8)) {
     case 0:
-        adopt(w, b, jsm_calloc(1, size), size);
+        model_adopt(&w->model, b, jsm_calloc(1, size), size);
         break;
     case 1:
         align = (size_t)1 << random_below(&w->random, 14);
-        adopt(w, b, jsm_aligned_alloc(align, size), size);
+        model_adopt(&w->model, b, jsm_aligned_alloc(align, size), size);
         if (b->p != NULL && !is_aligned(b->p, align))
-            w->wrong++;
+            w->model.wrong++;
         break;
     case 2: {
         unsigned char *p = jsm_calloc(size, 1);
         if (p != NULL && size < 4 * MIB && !is_all(p, size, 0))
-            w->wrong++;
-        adopt(w, b, p, size);
+            w->model.wrong++;
+        model_adopt(&w->model, b, p, size);
         break;
     }
     default:
-        adopt(w, b, jsm_malloc(size), size);
+        model_adopt(&w->model, b, jsm_malloc(size), size);
     }
 }
 
 static void
 release(struct worker *w, struct block *b)
 {
-    verify(w, b);
-    w->live_bytes -= b->size;
+    struct block old = *b;
+
+    model_forget(&w->model, b);
     switch (random_below(&w->random, 16)) {
     case 0:
-        jsm_freezero(b->p, b->size < 4096 ? b->size : 4096);
+        jsm_freezero(old.p, old.size < 4096 ? old.size : 4096);
         break;
     case 1:
-        (void)!jsm_realloc(b->p, hide_size(0));
+        (void)!jsm_realloc(old.p, hide_size(0));
         break;
     default:
-        jsm_free(b->p);
+        jsm_free(old.p);
     }
-    b->p = NULL;
 }
 
 static void
 change(struct worker *w, struct block *b)
 {
-    size_t old = b->size, both, size;
+    size_t old = b->size, size;
     void *q;
 
     if (random_below(&w->random, 3) == 0)
         size = old / 2 + random_below(&w->random, old + 2);
     else
         size = random_size(w);
-    if (w->live_bytes + size > w->max_bytes || size == 0)
+    if (w->model.live_bytes + size > w->max_bytes || size == 0)
         size = size % 1000 + 1;
-    verify(w, b);
+    model_verify(&w->model, b);
     if (random_below(&w->random, 6) == 0) {
         q = jsm_expand(b->p, size);
         if (q == NULL)
             return; /* nothing has changed */
         if (q != b->p)
-            w->wrong++;
+            w->model.wrong++;
     } else {
         q = jsm_realloc(b->p, size);
     }
     if (q == NULL) {
-        w->refused++;
+        w->model.refused++;
         return;
     }
-    both = size < old ? size : old;
-    if (!is_filled(q, both, old, b->id))
-        w->spoilt++;
-    w->live_bytes -= old;
-    b->p = NULL;
-    adopt(w, b, q, size);
+    model_move(&w->model, b, q, size);
 }
 
 /* Gives the block to whoever comes by, and takes what lies there. */
@@ -171,8 +130,8 @@ exchange(struct worker *w, struct block *b)
     struct block other = shared[i].block;
     shared[i].block = *b;
     pthread_mutex_unlock(&shared[i].lock);
-    w->live_bytes -= b->p != NULL ? b->size : 0;
-    w->live_bytes += other.p != NULL ? other.size : 0;
+    w->model.live_bytes -= b->p != NULL ? b->size : 0;
+    w->model.live_bytes += other.p != NULL ? other.size : 0;
     *b = other;
 }
 
@@ -193,7 +152,7 @@ run(void *arg)
         else
             release(w, b);
         if (n % 50000 == 49999 && jsm_check() != 0)
-            w->wrong++;
+            w->model.wrong++;
         if (random_below(&w->random, 20000) == 0)
             (void)jsm_malloc_trim(0);
     }
@@ -209,7 +168,7 @@ clear(struct worker *w, bool with_shared)
             release(w, &w->slot[i]);
     for (unsigned i = 0; with_shared && i < SHARED; i++)
         if (shared[i].block.p != NULL) {
-            w->live_bytes += shared[i].block.size;
+            w->model.live_bytes += shared[i].block.size;
             release(w, &shared[i].block);
         }
 }
@@ -226,7 +185,7 @@ test_workers(unsigned n, unsigned operations, uint64_t seed)
     for (unsigned i = 0; i < n; i++) {
         memset(&workers[i], 0, sizeof workers[i]);
         workers[i].random = seed + i * 1000;
-        workers[i].next_id = (uint64_t)i << 40;
+        workers[i].model.next_id = (uint64_t)i << 40;
         workers[i].operations = operations;
         workers[i].max_bytes = 160 * MIB / n;
     }
@@ -239,9 +198,9 @@ test_workers(unsigned n, unsigned operations, uint64_t seed)
         pthread_join(thread[i], NULL);
     for (unsigned i = 0; i < n; i++) {
         clear(&workers[i], i == 0);
-        spoilt += workers[i].spoilt;
-        refused += workers[i].refused;
-        wrong += workers[i].wrong;
+        spoilt += workers[i].model.spoilt;
+        refused += workers[i].model.refused;
+        wrong += workers[i].model.wrong;
     }
     is_int(spoilt, 0, "%u thread(s): every block held what was written to it", n);
     is_int(wrong, 0, "%u thread(s): alignment, size, zeros and heap were right", n);

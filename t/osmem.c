@@ -4,13 +4,11 @@
  * t/seed-os.c has its rules one by one, t/osmem-misuse.c wrong pointers.
  * SPDX-License-Identifier: MIT
  */
-#include "unit.h"
+#include "osmem-model.h"
 
 #include <jsmalloc/osmem.h>
 #include <pthread.h>
 #include <sys/resource.h>
-
-#include "osmem/block.h"
 
 static uint64_t random_state;
 
@@ -20,100 +18,9 @@ below(size_t n)
     return random_below(&random_state, n);
 }
 
-/* ---- The heap as the document describes it, on paper ---- */
+/* ---- The heap as the document describes it ---- */
 
-enum { H = JSM_OSMEM_HEADER, MAX_CHUNKS = 4000, LIVE = 300 };
-
-static struct chunk {
-    size_t at, size; /* of the payload; `at` counts from the start of the heap */
-    bool used;
-} chunk[MAX_CHUNKS];
-static unsigned n_chunks;
-
-static void
-chunk_insert(unsigned i, size_t at, size_t size)
-{
-    memmove(&chunk[i + 1], &chunk[i], (n_chunks++ - i) * sizeof *chunk);
-    chunk[i] = (struct chunk){ at, size, false };
-}
-
-static void
-chunk_join(unsigned i)
-{
-    chunk[i].size += H + chunk[i + 1].size;
-    memmove(&chunk[i + 1], &chunk[i + 2], (--n_chunks - i - 1) * sizeof *chunk);
-}
-
-static void
-chunk_split(unsigned i, size_t size)
-{
-    size_t rest = chunk[i].size - size;
-
-    if (rest <= H)
-        return;
-    chunk[i].size = size;
-    chunk_insert(i + 1, chunk[i].at + size + H, rest - H);
-}
-
-static unsigned
-chunk_at(size_t at)
-{
-    unsigned i = 0;
-
-    while (chunk[i].at != at)
-        i++;
-    return i;
-}
-
-static size_t
-model_end(void)
-{
-    return n_chunks == 0 ? 0 : chunk[n_chunks - 1].at + chunk[n_chunks - 1].size;
-}
-
-static size_t
-model_take(size_t size)
-{
-    unsigned best = MAX_CHUNKS;
-
-    size = jsm_round_up(size, 8);
-    if (n_chunks == 0)
-        chunk_insert(0, H, jsm_max(size, 128 * KIB - H));
-    for (unsigned i = 0; i < n_chunks; i++) {
-        while (!chunk[i].used && i + 1 < n_chunks && !chunk[i + 1].used)
-            chunk_join(i);
-        if (!chunk[i].used && chunk[i].size >= size && (best == MAX_CHUNKS || chunk[i].size < chunk[best].size))
-            best = i;
-    }
-    if (best == MAX_CHUNKS) {
-        best = n_chunks - 1;
-        if (chunk[best].used)
-            chunk_insert(++best, model_end() + H, size);
-        chunk[best].size = size;
-    }
-    chunk[best].used = true;
-    chunk_split(best, size);
-    return chunk[best].at;
-}
-
-static size_t
-model_change(size_t at, size_t size)
-{
-    unsigned i = chunk_at(at);
-    size_t wanted = jsm_round_up(size, 8);
-
-    while (chunk[i].size < wanted && i + 1 < n_chunks && !chunk[i + 1].used)
-        chunk_join(i);
-    if (chunk[i].size < wanted && i + 1 == n_chunks)
-        chunk[i].size = wanted;
-    if (chunk[i].size >= wanted) {
-        chunk_split(i, wanted);
-        return at;
-    }
-    size_t to = model_take(size);
-    chunk[chunk_at(at)].used = false;
-    return to;
-}
+enum { LIVE = 300 };
 
 /* The first part: nobody else has moved the break yet. */
 static void
@@ -131,20 +38,20 @@ test_model(void)
         size_t size = 1 + below(below(20) == 0 ? 20000 : 300);
         size_t at = 0;
         if (live[s].p == NULL) {
-            at = model_take(size);
+            at = paper_take(size);
             live[s].p = below(4) != 0 || size >= 4096 ? os_malloc(size) : os_calloc(size, 1);
         } else if (below(3) != 0) {
             spoilt += !is_filled(live[s].p, live[s].size, live[s].size, s);
-            chunk[chunk_at((size_t)(live[s].p - heap))].used = false;
+            paper_free((size_t)(live[s].p - heap));
             os_free(live[s].p);
             live[s].p = NULL;
             continue;
         } else {
-            at = model_change((size_t)(live[s].p - heap), size);
+            at = paper_change((size_t)(live[s].p - heap), size);
             live[s].p = os_realloc(live[s].p, size);
             spoilt += !is_filled(live[s].p, jsm_min(size, live[s].size), live[s].size, s);
         }
-        elsewhere += live[s].p != heap + at || (unsigned char *)sbrk(0) != heap + model_end();
+        elsewhere += live[s].p != heap + at || (unsigned char *)sbrk(0) != heap + paper_end();
         if (elsewhere != 0)
             break;
         live[s].size = size;
