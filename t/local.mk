@@ -35,6 +35,7 @@ include %D%/seeds.mk
 include %D%/programs.mk
 include %D%/scripts.mk
 include %D%/regress.mk
+include %D%/fuzz/fuzz.mk
 
 # The C tests alone.
 check-c:

@@ -25,7 +25,6 @@ jsm_unit_tests = \
 	%D%/class.t \
 	%D%/option.t \
 	%D%/option-effect.t \
-	%D%/option-fuzz.t \
 	%D%/option-source.t \
 	%D%/text.t \
 	%D%/stderr.t \
@@ -55,7 +54,6 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_class_t_SOURCES = %D%/class.c $(jsm_unit_headers)
 %C%_option_t_SOURCES = %D%/option.c $(jsm_unit_headers)
 %C%_option_effect_t_SOURCES = %D%/option-effect.c $(jsm_unit_headers)
-%C%_option_fuzz_t_SOURCES = %D%/option-fuzz.c $(jsm_unit_headers)
 %C%_option_source_t_SOURCES = %D%/option-source.c $(jsm_unit_headers)
 %C%_text_t_SOURCES = %D%/text.c $(jsm_unit_headers)
 %C%_stderr_t_SOURCES = %D%/stderr.c $(jsm_unit_headers)
