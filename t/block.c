@@ -259,10 +259,41 @@ test_free(void)
     jsm_theap_trim(&mine, false);
 }
 
+/* A heap in a buffer, where direct mappings were before. */
+static void
+test_former_mapping(void)
+{
+    const size_t bytes = 2 * JSM_MIB;
+    struct jsm_span *a = jsm_huge_alloc(bytes, 16), *b = jsm_huge_alloc(bytes, 16);
+    uint8_t *low = jsm_min(a->base, b->base), *high = jsm_max(a->base, b->base);
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    struct jsm_block block;
+
+    jsm_huge_free(a);
+    jsm_huge_free(b);
+    void *buffer = high == low + bytes ? mmap(low, 2 * bytes, PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) : MAP_FAILED;
+    if (buffer != low) {
+        skip(2, "the mappings were not side by side, or their place is taken");
+        return;
+    }
+    config.memory = buffer;
+    config.memory_bytes = 2 * bytes;
+    config.mmap_threshold_bytes = 16 * bytes;
+    jsm_heap *in_buffer = jsm_heap_new(&config);
+    uint8_t *p = jsm_heap_malloc(in_buffer, bytes + bytes / 2);
+    ok(p == low && found(p, &block) == JSM_FOUND_BLOCK, "a large block lies where mappings were");
+    ok(found(high, &block) == JSM_FOUND_INSIDE && block.start == p && found(high + 100, &block) == JSM_FOUND_INSIDE &&
+           found(high + JSM_SLICE_BYTES, &block) == JSM_FOUND_INSIDE,
+       "a pointer into it is one, also where one of them began");
+    jsm_heap_destroy(in_buffer);
+    munmap(buffer, 2 * bytes);
+}
+
 int
 main(void)
 {
-    plan(2 + 5 + 1 + 1 + 6 + 2 + 3 + 1);
+    plan(2 + 5 + 1 + 1 + 6 + 2 + 3 + 2 + 1);
     end_if_stuck();
     (void)jsm_shard_count();
     (void)set_option("arena_max", "1");
@@ -274,6 +305,7 @@ main(void)
     test_resize();
     test_foreign();
     test_free();
+    test_former_mapping();
     jsm_theap_close(&mine);
     is_uint(slices_in_use(), 0, "all memory is back in the page heap");
     return done();

@@ -496,7 +496,8 @@ jsm_span_around(const void *p)
             enum jsm_kind kind = jsm_kind(slice);
             if (kind == JSM_KIND_SLAB || kind == JSM_KIND_LARGE)
                 return slice->n_slices > back ? slice : NULL;
-            if (kind != JSM_KIND_NONE && kind != JSM_KIND_SLAB_PART)
+            /* A direct mapping may have begun here, before there was an arena. */
+            if (kind != JSM_KIND_NONE && kind != JSM_KIND_SLAB_PART && kind != JSM_KIND_GONE)
                 return NULL;
         }
         return NULL;
