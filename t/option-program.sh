@@ -42,6 +42,7 @@ cat > "$scratch/p.c" <<'END'
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 int main(int argc, char **argv)
 {
     static char *p[64];
@@ -51,12 +52,23 @@ int main(int argc, char **argv)
         free(p[i]);
     if (argc > 1 && strcmp(argv[1], "secure") == 0)
         printf("%lu\n", getauxval(AT_SECURE));
+    if (argc > 1 && strcmp(argv[1], "quickly") == 0)
+        _exit(0);
     return 0;
 }
 END
 # CC is a command with arguments.
 # shellcheck disable=SC2086
 $CC -fno-builtin -o "$scratch/p" "$scratch/p.c" || { fail "the program compiles"; tap_done; }
+
+# at_end OPTION [ARG]: how many statistics or profiles the program writes when it ends.
+at_end() {
+    rm -f "$scratch"/end.*
+    env LD_PRELOAD="$JSM_LIB" JSMALLOC_OPTIONS="$1,stats_file=$scratch/end.stats,profile_file=$scratch/end.heap" "$scratch/p" "${2-}"
+    find "$scratch" -name 'end.*' | wc -l
+}
+is "$(at_end stats=exit) $(at_end stats=exit quickly)" "1 0" "statistics are printed at the end of main(), not by _exit()"
+is "$(at_end profile=on) $(at_end profile=on quickly)" "1 0" "so are profiles"
 
 # calls OPTIONS CALL [PATTERN]: how often the program makes a system call.
 calls() {
