@@ -34,7 +34,22 @@ for kib in 1000000 100000 40000; do
         limited v "$kib" "$hungry" 65536 "$most" 2
 done
 check "addresses limited to 1000000 KiB, eight threads" limited v 1000000 "$hungry" 5000 1200 8
-check "data limited to 60000 KiB: ENOMEM, and service again" limited d 60000 "$hungry" 3000 300
+
+# RLIMIT_DATA counts for a process what vm.overcommit_memory=2 counts for all: memory that is private and writable,
+# used or not, MAP_NORESERVE or not; and refuses it in the same calls, mmap and mprotect.
+for kib in 8000 60000 200000; do
+    for size in 40 3000 400000; do
+        check "data limited to $kib KiB, blocks of about $size bytes: ENOMEM, and service again" \
+            limited d "$kib" "$hungry" "$size" "$((kib / 1000 + 100))"
+    done
+done
+check "data limited to 200000 KiB, three threads" limited d 200000 "$hungry" 5000 300 3
+overcommit=$(cat /proc/sys/vm/overcommit_memory 2> /dev/null) || overcommit=unknown
+if [ "$overcommit" = 2 ]; then
+    check "with vm.overcommit_memory=2" without_limit "$hungry" 200 64
+else
+    skip "with vm.overcommit_memory=2" "it is $overcommit here, and all of the machine's; see data limits above"
+fi
 check "64 MiB in a process limited to 1000000 KiB of addresses" \
     without_limit limited v 1000000 "$hungry" 200 64
 
@@ -64,6 +79,19 @@ if unlimited_stack true; then
 else
     skip "with an unlimited stack" "the limit may not be raised"
 fi
+
+# The oldest layout has mappings grow upwards from a third of the addresses, above the break and below the stack.
+for layout in --addr-compat-layout --addr-no-randomize "--addr-compat-layout --3gb"; do
+    # shellcheck disable=SC2086
+    if setarch "$(uname -m)" $layout true 2> /dev/null; then
+        check "with setarch $layout" without_limit setarch "$(uname -m)" $layout "$hungry" 200 64 4
+        check "and little of it" limited v 300000 setarch "$(uname -m)" $layout "$hungry" 3000 500
+        check "and memory from the break" without_limit env JSMALLOC_OPTIONS=source=brk \
+            setarch "$(uname -m)" $layout "$hungry" 200 64
+    else
+        skip "with setarch $layout" "the system does not have it"
+    fi
+done
 if unshare -m sh -c 'mount -t tmpfs none /proc && mount -t tmpfs none /sys' 2> /dev/null; then
     check "without /proc and /sys, and asked for the limit of the control group" \
         without_limit env JSMALLOC_OPTIONS=memory_limit=auto,stats=exit \

@@ -83,6 +83,36 @@ misuse(void)
     return GOOD;
 }
 
+/* A sandbox that allows the least there is: part 2 of the document. */
+static long
+answer_enosys(long number, const long arg[6])
+{
+    (void)number;
+    (void)arg;
+    return -ENOSYS;
+}
+
+static int
+use_with_least(void)
+{
+    static const long least[] = {SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_futex, SYS_write,
+        SYS_exit_group, SYS_rt_sigreturn};
+
+    trap_judge = answer_enosys;
+    if (!freopen("/dev/null", "w", stderr) || !trap_calls(least, COUNT_OF(least), false))
+        return UNABLE;
+    enum verdict v = scenario();
+    if (v == GOOD)
+        v = use_heap(JSM_HEAP_BRK, false);
+    if (v == GOOD && n_refused > 0)
+        v = NO_SERVICE;
+    if (v == GOOD)
+        v = work(); /* once more, and with the os_ allocator, which needs the break */
+    (void)jsm_malloc_trim(0);
+    jsm_malloc_stats();
+    return v;
+}
+
 static void
 test_documents(void)
 {
@@ -115,10 +145,10 @@ main(void)
     static const char *const options[] = {"", "trim_threshold=0,purge_delay=0,thp=on",
         "source=brk,arena_size=2M,arena_shift_max=0", "mmap_threshold=300000,memory_limit=auto", "slab_max=8K"};
 
-    plan(2 + COUNT_OF(options) + 1);
+    plan(2 + COUNT_OF(options) + 2);
     test_documents();
     if (!traps_work()) {
-        skip(COUNT_OF(options) + 1, TRAPS_WHY);
+        skip(COUNT_OF(options) + 2, TRAPS_WHY);
         return done();
     }
     for (unsigned i = 0; i < COUNT_OF(options); i++) {
@@ -132,5 +162,9 @@ main(void)
     if (child == 0)
         _exit(misuse());
     is_int(verdict_of(child), -SIGABRT, "nor for a report of misuse");
+    child = fork_timed();
+    if (child == 0)
+        _exit(use_with_least());
+    is_int(verdict_of(child), GOOD, "all works where only the least is allowed, and the rest is ENOSYS");
     return done();
 }

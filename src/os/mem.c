@@ -249,9 +249,11 @@ jsm_os_break_grow(size_t bytes)
         return NULL;
 
     int saved_errno = errno;
-    void *p = sbrk((intptr_t)bytes);
+    uint8_t *p = sbrk((intptr_t)bytes);
+    /* Where a filter answers the call with an error libc takes that for the new break, far up, and is content. */
+    bool moved = p != (void *)-1 && (uintptr_t)sbrk(0) < (uintptr_t)-4096;
     errno = saved_errno;
-    return p == (void *)-1 ? NULL : p;
+    return moved ? p : NULL;
 }
 
 size_t
