@@ -57,17 +57,30 @@ use_both(void *arg)
     return bad == 0 ? arg : NULL;
 }
 
+static pthread_barrier_t is_loaded;
+
+/* A thread that is older than the library. */
+static void *
+wait_and_use(void *arg)
+{
+    pthread_barrier_wait(&is_loaded);
+    return use_both(arg);
+}
+
 int
 main(void)
 {
     const char *path = getenv("JSM_LIB");
-    pthread_t t[4];
+    pthread_t t[4], older;
     unsigned good = 0;
     void *verdict;
 
     if (path == NULL || path[0] == '\0')
         skip_all("there is no shared library in this build");
-    plan(7);
+    plan(8);
+    pthread_barrier_init(&is_loaded, NULL, 2);
+    if (pthread_create(&older, NULL, wait_and_use, t) != 0)
+        return 1;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!ok(handle != NULL, "the library can be opened as a plug-in")) {
         diag("%s", dlerror());
@@ -77,6 +90,8 @@ main(void)
         return 1;
     is_str(lib.version(), JSM_VERSION_STRING, "it is of this version");
     ok(use_both(t) != NULL, "it works beside libc's malloc");
+    pthread_barrier_wait(&is_loaded);
+    ok(pthread_join(older, &verdict) == 0 && verdict == t, "in a thread that was there before it, too");
     for (unsigned i = 0; i < COUNT_OF(t); i++)
         if (pthread_create(&t[i], NULL, use_both, t) != 0)
             return 1;

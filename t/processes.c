@@ -1,5 +1,6 @@
 /* t/processes.c - processes and threads that begin and end in ways that are hard on an allocator: fork in a signal
- * handler, storms of vfork and posix_spawn, exit while others allocate, threads by the thousand, small stacks.
+ * handler, storms of vfork and posix_spawn, clone, handlers that jump out of what they interrupted, exit while others
+ * allocate, threads by the thousand, small stacks.
  * SPDX-License-Identifier: MIT
  */
 #include "queue.h"
@@ -7,6 +8,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -151,6 +153,155 @@ test_spawn(void)
     for (unsigned i = 0; i < rounds(60, 1000); i++)
         bad += verdict_of(i % 2 == 0 ? start_by_spawn() : start_by_vfork()) != 0;
     is_uint(bad, 0, "programs are started by posix_spawn and vfork while other threads allocate");
+}
+
+/* ---- clone() runs no handler of fork's ---- */
+
+enum { CLONE_STACK_BYTES = 256 * 1024 };
+
+static _Alignas(64) unsigned char clone_stack[CLONE_STACK_BYTES];
+
+/* How a child that begins with `body` ends.  It grows its stack down, as on all systems but one that is gone. */
+static int
+verdict_of_clone(int (*body)(void *), int flags, void *arg)
+{
+    return verdict_of(clone(body, clone_stack + CLONE_STACK_BYTES, flags | SIGCHLD, arg));
+}
+
+/* With a copy of the memory, as after fork() in a program without other threads. */
+static int
+use_copy(void *arg)
+{
+    struct parcel *parcel = arg;
+
+    alarm(120);
+    if (!parcel_good(parcel))
+        return 12;
+    jsm_free(parcel->p);
+    return use_heap();
+}
+
+/* With other threads the child may only do what is safe in a signal handler, and then be another program. */
+static int
+become_another(void *arg)
+{
+    (void)arg;
+    execvp(program, program_argv);
+    return 127;
+}
+
+/* In the memory of the parent, and as its thread, which waits. */
+static int
+use_shared(void *arg)
+{
+    struct parcel *parcel = arg;
+    int bad = parcel_good(&parcel[0]) ? use_heap() : 12;
+
+    jsm_free(parcel[0].p);
+    parcel[0] = parcel_new(5000, 7);
+    parcel[1] = parcel_new(500000, 8);
+    return bad;
+}
+
+static void
+test_clone_alone(void)
+{
+    struct parcel parcel = parcel_new(3000, 1);
+
+    is_int(verdict_of_clone(use_copy, 0, &parcel), 0, "a child by clone() uses its copy of the heap");
+    ok(parcel_good(&parcel), "and the parent has its own");
+    jsm_free(parcel.p);
+}
+
+static void
+test_clone(void)
+{
+    int worst = 0, other = 0;
+
+    for (unsigned i = 0; i < rounds(30, 500); i++) {
+        struct parcel parcel[2] = {parcel_new(1 + i * 50, i), {NULL, 0, 0}};
+        int verdict = verdict_of_clone(use_shared, CLONE_VM | CLONE_VFORK, parcel);
+        worst = verdict != 0 || !parcel_good(&parcel[0]) || !parcel_good(&parcel[1]) ? verdict + 1 : worst;
+        jsm_free(parcel[0].p);
+        jsm_free(parcel[1].p);
+        verdict = verdict_of_clone(become_another, i % 2 != 0 ? CLONE_VM | CLONE_VFORK : 0, NULL);
+        other = verdict != 0 ? verdict : other;
+    }
+    is_int(worst, 0, "a child by clone() that shares the memory allocates while other threads do");
+    is_int(other, 0, "and one, by itself or not, becomes another program");
+}
+
+/* ---- Handlers that do not return ---- */
+
+static sigjmp_buf before_interruption;
+static volatile sig_atomic_t is_in_call, n_jumps;
+static pthread_t interrupted;
+
+/* Leaves the program's own code where it is, but never a function of the library. */
+static void
+jump_away(int sig)
+{
+    (void)sig;
+    if (is_in_call)
+        return;
+    n_jumps++;
+    siglongjmp(before_interruption, 1);
+}
+
+static void *
+interrupt(void *arg)
+{
+    while (!atomic_load(&stop)) {
+        pthread_kill(interrupted, SIGUSR2);
+        sched_yield();
+    }
+    return arg;
+}
+
+static struct parcel held[40];
+
+/* One of the blocks for another. */
+static void
+exchange(uint64_t r)
+{
+    struct parcel *at = &held[random_below(&r, COUNT_OF(held))];
+
+    is_in_call = 1;
+    jsm_free(at->p);
+    *at = parcel_new(random_below(&r, random_below(&r, 10) == 0 ? 200000 : 1000) + 1, r);
+    is_in_call = 0;
+    atomic_fetch_add(&n_bad, !parcel_good(at));
+}
+
+static void
+test_longjmp(void)
+{
+    struct sigaction action = {.sa_handler = jump_away};
+    static volatile unsigned i;
+    pthread_t t;
+
+    is_in_call = 1;
+    interrupted = pthread_self();
+    atomic_store(&stop, false);
+    sigaction(SIGUSR2, &action, NULL);
+    if (pthread_create(&t, NULL, interrupt, NULL) != 0)
+        _exit(99);
+    (void)sigsetjmp(before_interruption, 1);
+    while (i < rounds(20000, 500000)) {
+        i++;
+        exchange(i);
+        if (i % 100 == 0)
+            raise(SIGUSR2);
+    }
+    is_in_call = 1;
+    atomic_store(&stop, true);
+    pthread_join(t, NULL);
+    for (unsigned k = 0; k < COUNT_OF(held); k++) {
+        atomic_fetch_add(&n_bad, held[k].p != NULL && !parcel_good(&held[k]));
+        jsm_free(held[k].p);
+    }
+    ok(n_jumps >= (int)rounds(20000, 500000) / 100 && jsm_check() == 0,
+       "a signal handler jumps out of the program's code, %d times", (int)n_jumps);
 }
 
 static void
@@ -384,14 +535,17 @@ main(void)
         skip_all("an emulator does not run children of programs with threads");
     if (SANITIZED)
         skip_all("a sanitizer takes part in threads and processes itself");
-    plan(13);
+    plan(18);
     test_small_stack();
     is_int(fork_chain(rounds(30, 200)), 0, "a chain of children of children");
+    test_clone_alone();
     start_workers(t);
     is_int(fork_chain(rounds(20, 100)), 0, "and one that begins while other threads allocate");
     test_fork_in_handler();
     test_spawn();
+    test_clone();
     stop_workers(t);
+    test_longjmp();
     test_exit(false);
     test_exit(true);
     test_detached();
