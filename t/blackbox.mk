@@ -21,6 +21,8 @@ jsm_blackbox_tests = \
 	%D%/exhaustion.t \
 	%D%/syscalls.t \
 	%D%/heaps.t \
+	%D%/misuse-matrix.t \
+	%D%/misuse-report.t \
 	%D%/heaps-end.t \
 	%D%/dlopen-self.t
 check_PROGRAMS += $(jsm_blackbox_tests)
@@ -46,6 +48,8 @@ jsm_blackbox_headers = %D%/tap.h %D%/blackbox.h %D%/queue.h
 %C%_exhaustion_t_SOURCES = %D%/exhaustion.c %D%/scenario.h $(jsm_blackbox_headers)
 %C%_faults_t_SOURCES = %D%/faults.c %D%/scenario.h %D%/traps.h $(jsm_blackbox_headers)
 %C%_heaps_t_SOURCES = %D%/heaps.c $(jsm_blackbox_headers)
+%C%_misuse_matrix_t_SOURCES = %D%/misuse-matrix.c $(jsm_blackbox_headers)
+%C%_misuse_report_t_SOURCES = %D%/misuse-report.c $(jsm_blackbox_headers)
 %C%_heaps_end_t_SOURCES = %D%/heaps-end.c $(jsm_blackbox_headers)
 %C%_dlopen_self_t_SOURCES = %D%/dlopen-self.c $(jsm_blackbox_headers)
 # This one opens the library at run time.
@@ -64,6 +68,7 @@ jsm_standard_tests = \
 	%D%/threads-std.t \
 	%D%/exit-std.t \
 	%D%/fork-std.t \
+	%D%/misuse-matrix-std.t \
 	%D%/early.t \
 	%D%/dlopen.t
 check_PROGRAMS += $(jsm_standard_tests)
@@ -112,6 +117,10 @@ jsm_standard_cppflags = $(AM_CPPFLAGS) -DJSM_TEST_STANDARD
 %C%_fork_std_t_CPPFLAGS = $(jsm_standard_cppflags)
 %C%_fork_std_t_CFLAGS = $(jsm_blackbox_cflags)
 %C%_fork_std_t_LDADD = libjsmalloc.la
+%C%_misuse_matrix_std_t_SOURCES = %D%/misuse-matrix.c $(jsm_blackbox_headers)
+%C%_misuse_matrix_std_t_CPPFLAGS = $(jsm_standard_cppflags)
+%C%_misuse_matrix_std_t_CFLAGS = $(jsm_blackbox_cflags)
+%C%_misuse_matrix_std_t_LDADD = libjsmalloc.la
 
 # Modules and libraries that know nothing of ours; -rpath makes libtool build shared ones.
 check_LTLIBRARIES = %D%/libearly.la %D%/dlopen-module.la
