@@ -23,6 +23,7 @@ jsm_blackbox_tests = \
 	%D%/heaps.t \
 	%D%/misuse-matrix.t \
 	%D%/misuse-report.t \
+	%D%/conceal.t \
 	%D%/heaps-end.t \
 	%D%/dlopen-self.t
 check_PROGRAMS += $(jsm_blackbox_tests)
@@ -50,6 +51,7 @@ jsm_blackbox_headers = %D%/tap.h %D%/blackbox.h %D%/queue.h
 %C%_heaps_t_SOURCES = %D%/heaps.c $(jsm_blackbox_headers)
 %C%_misuse_matrix_t_SOURCES = %D%/misuse-matrix.c $(jsm_blackbox_headers)
 %C%_misuse_report_t_SOURCES = %D%/misuse-report.c $(jsm_blackbox_headers)
+%C%_conceal_t_SOURCES = %D%/conceal.c $(jsm_blackbox_headers)
 %C%_heaps_end_t_SOURCES = %D%/heaps-end.c $(jsm_blackbox_headers)
 %C%_dlopen_self_t_SOURCES = %D%/dlopen-self.c $(jsm_blackbox_headers)
 # This one opens the library at run time.

@@ -336,8 +336,9 @@ enum who {
 };
 static const char *const who_name[WHO] = {
     [OWNER] = "owner", [FREED_BY_OTHER] = "other,owner", [OTHER_TWICE] = "other x2", [THIRD] = "other,third",
-    [FREER_ENDED] = "other ended", [OWNER_ENDED] = "owner ended", [MAKER_ENDED] = "maker ended", [IN_CHILD] = "child x2",
-    [CHILD_AFTER_PARENT] = "parent,child", [CHILD_OF_THREADS] = "child:thread's", [IN_DESTRUCTOR] = "destructor"
+    [FREER_ENDED] = "other ended", [OWNER_ENDED] = "owner ended", [MAKER_ENDED] = "maker ended",
+    [IN_CHILD] = "child x2", [CHILD_AFTER_PARENT] = "parent,child",
+    [CHILD_OF_THREADS] = "child:thread's", [IN_DESTRUCTOR] = "destructor"
 };
 
 static void

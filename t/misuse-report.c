@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-enum { TEXT_BYTES = 1 << 16 };
+enum { TEXT_BYTES = 1 << 18 };
 
 static char text[TEXT_BYTES];
 static int saved_stderr, report_fd[2];
@@ -295,7 +295,7 @@ test_stacks(void)
 
 /* ---- Whole ---- */
 
-enum { THREADS = 8, EACH = 8 };
+enum { THREADS = 8, EACH = 4 };
 static pthread_barrier_t barrier;
 
 static void *

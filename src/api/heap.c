@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+static struct jsm_heap *_Atomic secrets; /* the heap of jsm_malloc_conceal(), once there is one */
+
 static struct jsm_heap *
 inside(jsm_heap *heap)
 {
@@ -66,17 +68,30 @@ jsm_heap_new(const struct jsm_heap_config *config)
     return heap;
 }
 
+/* Whether the program may end the heap: not the one of secrets, which jsm_heap_of() may have told it of. */
+static bool
+may_end(const char *function, const jsm_heap *heap)
+{
+    static const struct jsm_block none;
+
+    /* ORDER: relaxed; only compared. */
+    if (heap == NULL || heap != jsm_load_relaxed(&secrets))
+        return heap != NULL;
+    jsm_misuse_kind(function, heap, &none, "wrong heap", "that of secrets stays");
+    return false;
+}
+
 void
 jsm_heap_destroy(jsm_heap *heap)
 {
-    if (heap != NULL)
+    if (may_end("jsm_heap_destroy", heap))
         jsm_user_heap_destroy(heap);
 }
 
 void
 jsm_heap_delete(jsm_heap *heap)
 {
-    if (heap != NULL)
+    if (may_end("jsm_heap_delete", heap))
         jsm_user_heap_delete(heap);
 }
 
@@ -172,10 +187,9 @@ jsm_heap_pop(void)
 static struct jsm_heap *
 concealed(void)
 {
-    static struct jsm_heap *_Atomic heap;
     static const struct jsm_user_config config = { .name = "conceal", .conceal = true };
     /* ORDER: acquire, with the release below: the heap. */
-    struct jsm_heap *now = jsm_load_acquire(&heap);
+    struct jsm_heap *now = jsm_load_acquire(&secrets);
     int error;
 
     if (now != NULL)
@@ -183,12 +197,12 @@ concealed(void)
     jsm_options_init();
     struct jsm_heap *made = jsm_user_heap_new(&config, &error);
     /* ORDER: release, as above; who comes second takes the first one's. */
-    while (made != NULL && now == NULL && !jsm_cas_weak_release(&heap, &now, made))
+    while (made != NULL && now == NULL && !jsm_cas_weak_release(&secrets, &now, made))
         ;
     if (now != NULL && made != NULL)
         jsm_user_heap_destroy(made);
     /* ORDER: acquire, as above. */
-    return jsm_load_acquire(&heap);
+    return jsm_load_acquire(&secrets);
 }
 
 void *

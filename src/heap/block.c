@@ -95,7 +95,9 @@ free_to_user_heap(struct jsm_span *slab, uint32_t i)
     struct jsm_block block = { .found = JSM_FOUND_BLOCK, .span = slab, .start = jsm_slab_block(slab, i),
                                .bytes = slab->block_bytes, .index = i };
 
-    return jsm_user_free(&block);
+    struct jsm_heap *heap = jsm_span_heap(slab);
+
+    return jsm_heap_is_user(heap) && jsm_user_free(heap, &block);
 }
 
 static void
@@ -163,31 +165,47 @@ freed_meanwhile(const struct jsm_block *block)
     struct jsm_block now;
 
     jsm_block_find(block->start, &now);
+    now.found = JSM_FOUND_FREE; /* whatever it is by now */
     jsm_misuse("free", block->start, &now);
+}
+
+static void
+free_large(const struct jsm_block *block, enum jsm_kind kind)
+{
+    struct jsm_span *span = block->span;
+    struct jsm_heap *heap = jsm_span_heap(span);
+
+    if (jsm_kind(span) != kind) { /* so that was no heap */
+        freed_meanwhile(block);
+        return;
+    }
+    if (jsm_unlikely(jsm_heap_is_user(heap)) && jsm_user_free(heap, block))
+        return;
+    if (kind == JSM_KIND_HUGE) {
+        if (!jsm_huge_free(span))
+            freed_meanwhile(block);
+    } else if (jsm_claim_kind(span, JSM_KIND_LARGE, JSM_KIND_BUSY)) {
+        jsm_span_free(span);
+    } else {
+        freed_meanwhile(block);
+    }
 }
 
 void
 jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
 {
-    struct jsm_span *span = block->span;
+    enum jsm_kind kind = jsm_kind(block->span);
 
-    switch (jsm_kind(span)) {
+    switch (kind) {
     case JSM_KIND_LARGE:
-        if (jsm_unlikely(jsm_heap_is_user(jsm_span_heap(span))) && jsm_user_free(block))
-            break;
-        if (jsm_claim_kind(span, JSM_KIND_LARGE, JSM_KIND_BUSY))
-            jsm_span_free(span);
-        else
-            freed_meanwhile(block);
-        break;
     case JSM_KIND_HUGE:
-        if (jsm_heap_is_user(jsm_span_heap(span)) && jsm_user_free(block))
-            break;
-        if (!jsm_huge_free(span))
-            freed_meanwhile(block);
+        free_large(block, kind);
+        break;
+    case JSM_KIND_SLAB:
+        jsm_free_in_slab(th, block->span, block->index);
         break;
     default:
-        jsm_free_in_slab(th, span, block->index);
+        freed_meanwhile(block);
         break;
     }
 }

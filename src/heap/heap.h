@@ -271,8 +271,8 @@ bool jsm_user_heap_zero_null(const struct jsm_heap *heap);
 /* Whether blocks of the heap may be longer than their size asks for. */
 bool jsm_user_heap_is_squeezed(const struct jsm_heap *heap);
 
-/* Frees a live block of a heap that is not the default one; false: it is the default heap's now. */
-bool jsm_user_free(const struct jsm_block *block);
+/* Frees a live block of a heap that is not the default one; false: it is not of that heap any more. */
+bool jsm_user_free(struct jsm_heap *heap, const struct jsm_block *block);
 
 /* Calls `visit` for each live block until it answers other than 0. */
 int jsm_user_heap_visit(struct jsm_heap *heap, int (*visit)(void *arg, void *block, size_t bytes), void *arg);

@@ -249,14 +249,11 @@ release_large(struct jsm_user_heap *u, struct jsm_span *span)
 /* ---- Blocks ---- */
 
 bool
-jsm_user_free(const struct jsm_block *block)
+jsm_user_free(struct jsm_heap *heap, const struct jsm_block *block)
 {
     struct jsm_span *span = block->span;
-    struct jsm_heap *heap = jsm_span_heap(span);
-
-    if (!jsm_heap_is_user(heap))
-        return false;
     struct jsm_user_heap *u = user_of(heap);
+
     (void)jsm_user_heap_enter(heap);
     if (jsm_span_heap(span) != heap) { /* H4 */
         jsm_user_heap_leave(heap);
@@ -276,6 +273,7 @@ jsm_user_free(const struct jsm_block *block)
     if (!is_live) {
         struct jsm_block now;
         jsm_block_find(block->start, &now);
+        now.found = JSM_FOUND_FREE; /* whatever it is by now */
         jsm_misuse("free", block->start, &now);
     }
     return true;
