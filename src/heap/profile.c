@@ -360,7 +360,9 @@ jsm_profile_stacks_of(const void *block, bool is_live, struct jsm_profile_stacks
 unsigned
 jsm_profile_walk(void **frames)
 {
-    return ready_tables() != NULL ? walk(frames) : 0;
+    void *first;
+
+    return ready_tables() != NULL || jsm_os_unwind(NULL, &first, 1) > 0 ? walk(frames) : 0;
 }
 
 static bool

@@ -183,6 +183,14 @@ int jsm_os_stderr_fd(void);
 enum { JSM_OS_STACK_MAX = 32 };
 unsigned jsm_os_stack(void **frames, unsigned max);
 
+/* The same without taking memory, also in a handler of a signal: of `context`, its third argument, or of the caller
+ * when that is NULL.  What was interrupted is then the first; as all others it lies behind the instruction that is
+ * meant.  Those in this library are among them.  0 on processors that it does not know. */
+unsigned jsm_os_unwind(const void *context, void **frames, unsigned max);
+
+/* Whether the access that a signal's context is about was a write: 1, 0, or -1 if nobody knows. */
+int jsm_os_fault_is_write(const void *context);
+
 /* What is mapped at an address. */
 enum jsm_os_what {
     JSM_OS_UNMAPPED,
@@ -204,14 +212,6 @@ struct jsm_os_place {
 /* Finds out about `n` places, whose addresses are given, in one go; false, and they are unmapped, where the kernel does
  * not tell.  Their names are put into `names`.  Takes no memory and no lock. */
 JSM_COLD bool jsm_os_places(struct jsm_os_place *places, size_t n, char *names, size_t names_bytes);
-
-/* The same without taking memory, also in a handler of a signal: of `context`, its third argument, or of the caller
- * when that is NULL.  What was interrupted is then the first; as all others it lies behind the instruction that is
- * meant.  Those in this library are among them.  0 on processors that it does not know. */
-unsigned jsm_os_unwind(const void *context, void **frames, unsigned max);
-
-/* Whether the access that a signal's context is about was a write: 1, 0, or -1 if nobody knows. */
-int jsm_os_fault_is_write(const void *context);
 
 /* Process id. */
 long jsm_os_pid(void);
