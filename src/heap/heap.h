@@ -351,8 +351,8 @@ struct jsm_profile_stacks {
 };
 bool jsm_profile_stacks_of(const void *block, bool is_live, struct jsm_profile_stacks *stacks);
 
-/* Callers of the calling thread, JSM_OS_STACK_MAX at most, how many.  Takes no memory; where it would, that is until there
- * was a profile on a processor that jsm_os_unwind() does not know, 0. */
+/* Callers of the calling thread, JSM_OS_STACK_MAX at most, how many.  Takes no memory: where it would, that is until
+ * there was a profile on a processor that jsm_os_unwind() does not know, 0. */
 unsigned jsm_profile_walk(void **frames);
 
 /* Figures of all samples; and how many there was no room for. */
