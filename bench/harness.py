@@ -31,6 +31,7 @@ class Failure(Exception):
 class Allocator:
     name: str
     preload: str  # path, or empty: what the program has anyway
+    options: str = ""  # as in JSMALLOC_OPTIONS
 
 
 @dataclass
@@ -76,11 +77,12 @@ def unique(name, taken):
     return candidate
 
 
-def choose_allocators(ours, peers, wanted):
+def choose_allocators(ours, peers, wanted, variants=()):
     """All that can be had, in the order of the tables; `wanted` narrows it by name."""
     found, missing = [Allocator(LIBC, "")], []
     if ours:
         found.append(Allocator(OURS, os.path.abspath(ours)))
+        found += [Allocator(options, os.path.abspath(ours), options) for options in variants]
     for name, files in PEERS.items():
         path = find_library(files)
         if path:
@@ -107,6 +109,7 @@ class Bench:
     def __init__(self, programs):
         self.programs = os.path.abspath(programs)
         self.launcher = os.path.join(self.programs, "launch")
+        self.options = ""  # of the allocator that runs now
         if not os.access(self.launcher, os.X_OK):
             raise SystemExit("%s: not built; run `make bench`" % self.launcher)
         self.work = tempfile.mkdtemp(prefix="jsmalloc-bench-")
@@ -120,6 +123,8 @@ class Bench:
         keep = {k: v for k, v in os.environ.items()
                 if k != "LD_PRELOAD" and not k.startswith(("MALLOC_", "MIMALLOC_", "TCMALLOC_", "GLIBC_TUNABLES"))}
         keep.update({"LC_ALL": "C", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"})
+        if self.options:
+            keep["JSMALLOC_OPTIONS"] = self.options
         keep.update(extra)
         return keep
 

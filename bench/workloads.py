@@ -43,6 +43,7 @@ class Workload:
                            check=True)
 
     def run(self, bench, allocator):
+        bench.options = allocator.options
         preload = allocator.preload or (bench.libc_path if self.own_malloc else "")
         if self.runner:
             return self.runner(bench, preload, self.command)
