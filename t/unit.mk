@@ -11,6 +11,7 @@ jsm_unit_tests = \
 	%D%/profile.t \
 	%D%/theap.t \
 	%D%/thread-key.t \
+	%D%/harden.t \
 	%D%/cache.t \
 	%D%/shared.t \
 	%D%/block.t \
@@ -40,6 +41,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_cache_t_SOURCES = %D%/cache.c $(jsm_unit_headers)
 %C%_theap_t_SOURCES = %D%/theap.c $(jsm_unit_headers)
 %C%_thread_key_t_SOURCES = %D%/thread-key.c $(jsm_unit_headers)
+%C%_harden_t_SOURCES = %D%/harden.c $(jsm_unit_headers)
 %C%_shared_t_SOURCES = %D%/shared.c $(jsm_unit_headers)
 %C%_block_t_SOURCES = %D%/block.c $(jsm_unit_headers)
 %C%_lock_t_SOURCES = %D%/lock.c $(jsm_unit_headers)

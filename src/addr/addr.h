@@ -57,6 +57,15 @@ enum jsm_slab_state {
     JSM_SLAB_SHARED    /* without owner, on the list that any thread may adopt from */
 };
 
+/* Traits of a span: */
+enum {
+    JSM_TRAIT_HARD = 1,     /* its blocks are those of option harden: with trailers or, if large, canaries */
+    JSM_TRAIT_GUARDED = 2,  /* its last pages are inaccessible */
+    JSM_TRAIT_ORIGIN = 4,   /* the factor of enum jsm_origin of a large block, two bits */
+    JSM_TRAIT_LARGE = 16,   /* it is one block */
+    JSM_TRAIT_CUT = 32      /* the guard cuts a mapping in two */
+};
+
 /* Who may touch a field:
  *   [const]  written before the first block is handed out, never after.  Whoever holds a live
  *            block may read it: the program's own hand-over of the block orders that.
@@ -79,7 +88,10 @@ struct jsm_span {
     uint8_t class_id;         /* [const] */
     uint8_t state;            /* [own] enum jsm_slab_state */
     _Atomic(uint8_t) kind;    /* [any] enum jsm_kind, by jsm_kind() and jsm_set_kind() */
-    uint8_t back;             /* [const] of a SLAB_PART: slices from the start of the slab */
+    union {
+        uint8_t back;         /* [const] of a SLAB_PART: slices from the start of the slab */
+        uint8_t traits;       /* [const] of a first slice in use: JSM_TRAIT_..., see doc/hardening.md */
+    };
     uint16_t arena;           /* [const] id of the arena */
     uint16_t wake;            /* [const] frees after which a full slab is of use again */
     uint16_t n_purged;        /* [own] length of the list from purged_head */

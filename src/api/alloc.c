@@ -117,7 +117,7 @@ jsm_malloc_size(const void *p)
 size_t
 jsm_malloc_good_size(size_t size)
 {
-    if (size > PTRDIFF_MAX)
+    if (size > PTRDIFF_MAX || jsm_hardened())
         return size;
     if (size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
         return jsm_class_bytes[jsm_class_of(size)];
@@ -139,6 +139,8 @@ jsm_is_ours(const void *p)
 static bool
 is_right_in_class(const struct jsm_block *block, unsigned c, size_t size)
 {
+    if ((block->span->traits & JSM_TRAIT_HARD) != 0)
+        return size == block->bytes || (size == 0 && block->bytes == 1); /* large ones have a byte at least */
     if (jsm_kind(block->span) == JSM_KIND_SLAB && block->span->squeezed)
         return size <= block->bytes;
     if (jsm_kind(block->span) == JSM_KIND_SLAB)
@@ -153,13 +155,13 @@ jsm_size_is_right(const struct jsm_block *block, size_t size)
 }
 
 static void
-free_checked(const char *function, void *p, size_t size)
+free_checked(const char *function, void *p, enum jsm_origin origin, bool is_sized, size_t size)
 {
     struct jsm_block block;
 
-    if (p == NULL || !jsm_block_expect(function, p, &block))
+    if (p == NULL || !jsm_block_expect_of(function, p, &block, origin))
         return;
-    if (jsm_size_is_right(&block, size))
+    if (!is_sized || jsm_size_is_right(&block, size))
         jsm_free_found(&block);
     else
         jsm_misuse_size(function, p, &block, size);
@@ -168,7 +170,17 @@ free_checked(const char *function, void *p, size_t size)
 void
 jsm_free_sized(void *p, size_t size)
 {
-    free_checked("free_sized", p, size);
+    free_checked("free_sized", p, JSM_ORIGIN_MALLOC, true, size);
+}
+
+void
+jsm_delete_slow(void *p, enum jsm_origin origin, size_t size)
+{
+    if (jsm_likely(!jsm_hardened()))
+        jsm_free_slow(p);
+    else if (!jsm_harden_free(jsm_theap_peek(), p, origin, size))
+        free_checked(origin == JSM_ORIGIN_NEW ? "operator delete" : "operator delete[]", p, origin,
+                     size != JSM_SIZE_UNSAID, size);
 }
 
 void
@@ -177,7 +189,7 @@ jsm_free_aligned_sized(void *p, size_t alignment, size_t size)
     struct jsm_block block;
     static const char function[] = "free_aligned_sized";
 
-    if (p == NULL || !jsm_block_expect(function, p, &block))
+    if (p == NULL || !jsm_block_expect_of(function, p, &block, JSM_ORIGIN_MALLOC))
         return;
     bool aligned = jsm_is_pow2(alignment) && ((uintptr_t)p & (alignment - 1)) == 0;
     if (aligned && (jsm_size_is_right(&block, size) ||
@@ -192,7 +204,7 @@ jsm_freezero(void *p, size_t size)
 {
     struct jsm_block block;
 
-    if (p == NULL || !jsm_block_expect("freezero", p, &block))
+    if (p == NULL || !jsm_block_expect_of("freezero", p, &block, JSM_ORIGIN_MALLOC))
         return;
     if (size > block.bytes) {
         jsm_misuse_size("freezero", p, &block, size);

@@ -27,6 +27,16 @@ jsm_calloc_fast(size_t count, size_t size)
     return jsm_likely(p != NULL) ? __builtin_memset(p, 0, bytes) : NULL;
 }
 
+/* Frees what an operator new of the origin allocated; slowly, if that must be.  `size` may be JSM_SIZE_UNSAID. */
+void jsm_delete_slow(void *p, enum jsm_origin origin, size_t size);
+
+JSM_INLINE void
+jsm_delete_fast(void *p, enum jsm_origin origin, size_t size)
+{
+    if (jsm_unlikely(!jsm_free_try(p)))
+        jsm_delete_slow(p, origin, size);
+}
+
 /* Changes the size of the block at `p`, which ends up in `heap`; NULL: it stays in its own. */
 void *jsm_realloc_in(const char *function, struct jsm_heap *heap, void *p, size_t size);
 

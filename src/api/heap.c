@@ -53,6 +53,7 @@ jsm_heap_new(const struct jsm_heap_config *config)
     struct jsm_heap *heap = NULL;
 
     jsm_options_init();
+    (void)jsm_harden_start();
     if (read_config(config, &c) && (c.flags & ~known) == 0 && !(c.memory != NULL && (c.flags & JSM_HEAP_BRK) != 0) &&
         (c.mmap_threshold_bytes == 0 || c.mmap_threshold_bytes > JSM_CLASS_MAX_BYTES)) {
         const struct jsm_user_config user = {
@@ -195,6 +196,7 @@ concealed(void)
     if (now != NULL)
         return now;
     jsm_options_init();
+    (void)jsm_harden_start();
     struct jsm_heap *made = jsm_user_heap_new(&config, &error);
     /* ORDER: release, as above; who comes second takes the first one's. */
     while (made != NULL && now == NULL && !jsm_cas_weak_release(&secrets, &now, made))

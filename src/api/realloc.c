@@ -20,7 +20,9 @@ static _Atomic(uint32_t) n_moves;
 static bool
 fits_in_place(const struct jsm_block *block, size_t size)
 {
-    if (jsm_malloc_good_size(size) == block->bytes)
+    if ((block->span->traits & JSM_TRAIT_HARD) != 0)
+        return jsm_harden_resize(block, size);
+    if (!jsm_hardened() && jsm_malloc_good_size(size) == block->bytes)
         return true;
     if (jsm_kind(block->span) == JSM_KIND_SLAB || size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
         return false;
@@ -54,7 +56,8 @@ move_block(const struct jsm_block *old, struct jsm_heap *heap, size_t size)
 {
     bool is_default = !jsm_heap_is_user(heap) && !jsm_heap_is_user(jsm_span_heap(old->span));
 
-    if (is_default && jsm_kind(old->span) == JSM_KIND_HUGE && size >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD)) {
+    if (is_default && !jsm_hardened() && jsm_kind(old->span) == JSM_KIND_HUGE &&
+        size >= (size_t)jsm_option(JSM_OPT_MMAP_THRESHOLD)) {
         jsm_profile_forget(old->start); /* now: once it has moved, the address may be another block's */
         struct jsm_span *moved = jsm_huge_resize(old->span, size, true);
         if (moved != NULL) {
@@ -79,7 +82,7 @@ jsm_realloc_in(const char *function, struct jsm_heap *heap, void *p, size_t size
 {
     struct jsm_block block;
 
-    if (!jsm_block_expect(function, p, &block)) {
+    if (!jsm_block_expect_of(function, p, &block, JSM_ORIGIN_MALLOC)) {
         errno = EINVAL;
         return NULL;
     }

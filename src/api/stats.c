@@ -49,8 +49,10 @@ jsm_stats_take(struct jsm_stats *stats, bool resident)
 {
     memset(stats, 0, sizeof *stats);
     struct jsm_theap *th = jsm_theap_peek();
-    if (th != NULL)
+    if (th != NULL) {
+        jsm_quarantine_drain(th);
         jsm_theap_flush(th); /* what it freed of others' blocks is free */
+    }
     jsm_span_totals(&stats->spans);
     jsm_huge_totals(&stats->spans);
     jsm_heap_totals(&stats->heap);

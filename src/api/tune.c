@@ -12,7 +12,7 @@
 static int64_t
 fast_path_options(void)
 {
-    return jsm_theap_wants_slow() * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
+    return (int64_t)jsm_theap_wants_slow() * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
 }
 
 /* And those that a profile begins anew with; 0: there is none. */
@@ -58,6 +58,8 @@ set_up(void)
     struct options before = { fast_path_options(), 0 }; /* a profile cannot begin earlier than here */
 
     jsm_options_init();
+    if (jsm_harden_start() && jsm_theap_peek() != NULL)
+        jsm_harden_theap(jsm_theap_peek());
     (void)apply(true, before);
 }
 

@@ -29,6 +29,8 @@ find_in_slab(struct jsm_span *slab, const void *p, struct jsm_block *block)
         block->found = JSM_FOUND_FREE;
     else
         block->found = exact ? JSM_FOUND_BLOCK : JSM_FOUND_INSIDE;
+    if ((block->found == JSM_FOUND_BLOCK || block->found == JSM_FOUND_INSIDE) && (slab->traits & JSM_TRAIT_HARD) != 0)
+        block->bytes = jsm_harden_bytes(slab, block->start);
 }
 
 static void
@@ -37,7 +39,9 @@ find_in_large(struct jsm_span *span, const void *p, struct jsm_block *block)
     block->span = span;
     block->index = 0;
     block->start = span->base;
-    block->bytes = jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
+    block->bytes = jsm_size_bytes(span);
+    if ((span->traits & JSM_TRAIT_HARD) == 0)
+        block->bytes = jsm_round_up(block->bytes, jsm_os_page_bytes());
     block->found = p == span->base ? JSM_FOUND_BLOCK : JSM_FOUND_INSIDE;
 }
 
@@ -185,7 +189,8 @@ free_large(const struct jsm_block *block, enum jsm_kind kind)
         if (!jsm_huge_free(span))
             freed_meanwhile(block);
     } else if (jsm_claim_kind(span, JSM_KIND_LARGE, JSM_KIND_BUSY)) {
-        jsm_span_free(span);
+        if ((span->traits & JSM_TRAIT_GUARDED) == 0 || jsm_harden_unguard(span))
+            jsm_span_free(span);
     } else {
         freed_meanwhile(block);
     }
@@ -196,6 +201,8 @@ jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
 {
     enum jsm_kind kind = jsm_kind(block->span);
 
+    if (jsm_hardened() && jsm_harden_keep(th, block))
+        return;
     switch (kind) {
     case JSM_KIND_LARGE:
     case JSM_KIND_HUGE:
@@ -218,25 +225,35 @@ slices_of(size_t bytes)
     return (bytes + JSM_SLICE_BYTES - 1) >> JSM_SLICE_SHIFT;
 }
 
+static void *
+finish_large(struct jsm_span *span)
+{
+    if (jsm_hardened())
+        jsm_harden_large(span);
+    return span->base;
+}
+
 void *
 jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
 {
     struct jsm_span *span = NULL;
     bool clean;
 
-    if (bytes > PTRDIFF_MAX - JSM_SLICE_BYTES)
+    if (bytes > PTRDIFF_MAX - 4 * JSM_SLICE_BYTES)
         return NULL;
     if (bytes >= jsm_heap_mmap_threshold(th->heap)) {
         span = jsm_heap_huge_alloc(th, bytes, align);
         if (span != NULL)
-            return span->base;
+            return finish_large(span);
     }
     size_t align_slices = jsm_max(align, JSM_SLICE_BYTES) >> JSM_SLICE_SHIFT;
-    span = jsm_heap_span_alloc(th, slices_of(bytes), align_slices, zero ? JSM_WANT_CLEAN : JSM_WANT_OLDEST, &clean);
+    size_t behind = jsm_hardened() ? 2 * jsm_os_page_bytes() : 0; /* what is left of its last page, and one more */
+    span = jsm_heap_span_alloc(th, slices_of(bytes + behind), align_slices, zero ? JSM_WANT_CLEAN : JSM_WANT_OLDEST,
+                               &clean);
     if (span == NULL) {
         /* Too long for an arena, or no room for one: a mapping of just this size may do. */
         span = jsm_heap_huge_alloc(th, bytes, align);
-        return span != NULL ? span->base : NULL;
+        return span != NULL ? finish_large(span) : NULL;
     }
     jsm_set_size_bytes(span, bytes);
     /* ORDER: relaxed; blocks of spans have no owner. */
@@ -245,7 +262,7 @@ jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
     jsm_set_kind(span, JSM_KIND_LARGE);
     if (zero && !clean)
         memset(span->base, 0, bytes);
-    return span->base;
+    return finish_large(span);
 }
 
 bool

@@ -59,7 +59,7 @@ struct jsm_theap_front {
     struct jsm_span *direct[JSM_DIRECTS];     /* the slab for sizes up to JSM_DIRECT_MAX, by 8 bytes */
     struct jsm_span *active[JSM_CLASSES];
     uintptr_t thread_id;                      /* owner of the slabs; 0 while nobody uses the theap */
-    bool slow;                                /* every call takes the slow path (options perturb, profile) */
+    uint8_t slow;                             /* enum jsm_slow: whether every call takes the slow path */
 };
 
 struct jsm_theap {
@@ -69,6 +69,7 @@ struct jsm_theap {
     size_t idle_bytes;                        /* carved bytes of biased slabs */
     uint32_t outbox_bytes;
     struct jsm_outbox_entry outbox[JSM_OUTBOX_ENTRIES];
+    struct jsm_quarantine *quarantine;        /* see heap/harden.c; NULL: there is none yet */
     struct jsm_link slabs;                    /* all slabs owned */
     struct jsm_link partial[JSM_CLASSES];
     struct jsm_link full;
@@ -91,11 +92,26 @@ _Static_assert(sizeof(struct jsm_theap) <= 4096 + JSM_CACHE_LINE, "a thread cost
 
 extern struct jsm_heap jsm_heap_default;
 
-/* Whether every call is to take the slow path. */
+/* Option harden as it was at the start, which is what counts. */
+enum jsm_harden { JSM_HARDEN_OFF, JSM_HARDEN_ON, JSM_HARDEN_FULL };
+extern _Atomic(uint8_t) jsm_harden_level;
+
 static inline bool
+jsm_hardened(void)
+{
+    /* ORDER: relaxed; it changes once, before the first thread has a theap or while there is one thread. */
+    return jsm_unlikely(jsm_load_relaxed(&jsm_harden_level) != JSM_HARDEN_OFF);
+}
+
+/* Whether every call is to take the slow path, and why. */
+enum jsm_slow { JSM_SLOW_NOT, JSM_SLOW_HARDENED, JSM_SLOW_OPTIONS };
+
+static inline enum jsm_slow
 jsm_theap_wants_slow(void)
 {
-    return jsm_option(JSM_OPT_PERTURB) != 0 || jsm_option(JSM_OPT_PROFILE) != 0;
+    if (jsm_option(JSM_OPT_PERTURB) != 0 || jsm_option(JSM_OPT_PROFILE) != 0)
+        return JSM_SLOW_OPTIONS;
+    return jsm_hardened() ? JSM_SLOW_HARDENED : JSM_SLOW_NOT;
 }
 
 /* How many threads have a theap now; with one, nobody else can free. */
@@ -188,7 +204,7 @@ struct jsm_block {
     enum jsm_found found;
     struct jsm_span *span; /* first descriptor; NULL if foreign */
     void *start;           /* of the block */
-    size_t bytes;          /* all of which may be used */
+    size_t bytes;          /* all of which may be used; with option harden: what was asked for */
     uint32_t index;        /* in its slab */
 };
 
@@ -217,6 +233,68 @@ void jsm_misuse_size(const char *function, const void *p, const struct jsm_block
 
 /* In the child of fork(): reports that other threads were making are nobody's. */
 void jsm_misuse_after_fork(void);
+
+/* ---- Option harden: heap/harden.c ---- */
+
+struct jsm_quarantine;
+
+/* Who allocates a block has to be who frees it. */
+enum jsm_origin { JSM_ORIGIN_MALLOC, JSM_ORIGIN_NEW, JSM_ORIGIN_NEW_ARRAY };
+
+/* A size that free was not told. */
+#define JSM_SIZE_UNSAID SIZE_MAX
+
+enum { JSM_HARDEN_TRAILER_BYTES = 8 };
+
+/* What a block of `bytes`, at most PTRDIFF_MAX, takes in a slab. */
+static inline size_t
+jsm_harden_room(size_t bytes)
+{
+    return jsm_hardened() ? bytes + JSM_HARDEN_TRAILER_BYTES : bytes;
+}
+
+/* From here on all blocks are hardened, if the option says so; true the one time that this comes about. */
+bool jsm_harden_start(void);
+
+/* What the theap has of before is for nobody to allocate from any more. */
+void jsm_harden_theap(struct jsm_theap *th);
+
+/* A block in `front` for malloc or new, and a block freed, the fast way; NULL or false, and nothing has changed: it
+ * takes the general way. */
+void *jsm_harden_malloc(struct jsm_theap_front *front, size_t bytes, enum jsm_origin origin);
+bool jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t bytes);
+
+/* A block was taken from a slab for `bytes`, by malloc; or a large one, which has its size. */
+void jsm_harden_new(void *block, size_t bytes);
+void jsm_harden_large(struct jsm_span *span);
+
+/* Says that the block is new's. */
+void jsm_harden_set_origin(void *block, enum jsm_origin origin);
+
+/* How many bytes were asked for. */
+size_t jsm_harden_bytes(const struct jsm_span *slab, void *block);
+
+/* Whether nothing was written behind the block; and whether it is from there.  Else that is reported. */
+bool jsm_harden_expect(const char *function, const struct jsm_block *block);
+bool jsm_harden_expect_origin(const char *function, const struct jsm_block *block, enum jsm_origin origin);
+
+/* Makes the block one of `bytes` where it is; false: it cannot be. */
+bool jsm_harden_resize(const struct jsm_block *block, size_t bytes);
+
+/* Wipes a block that is being freed and holds it back; false: it is wiped, and to be freed now. */
+bool jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block);
+
+/* Prepares a span to become a slab; and makes a guarded span accessible again; false: that failed, and it
+ * must not be used any more. */
+void jsm_harden_slab(struct jsm_span *slab);
+bool jsm_harden_unguard(struct jsm_span *span);
+
+/* Frees all that the thread holds back. */
+void jsm_quarantine_drain(struct jsm_theap *th);
+
+/* In the child of fork(): what a thread held back that is not there, and what it held back of a slab. */
+void jsm_quarantine_forget(struct jsm_quarantine *q);
+void jsm_quarantine_sweep(struct jsm_span *slab);
 
 /* ---- Heaps of the program: heap/user.c ---- */
 

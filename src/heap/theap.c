@@ -288,6 +288,8 @@ slab_new(struct jsm_theap *th, unsigned c)
         slab = jsm_heap_span_alloc(th, n_slices, 1, JSM_WANT_NEWEST, &clean);
     if (slab == NULL)
         return NULL;
+    if (jsm_hardened())
+        jsm_harden_slab(slab);
     if (!jsm_slab_init(slab, c, jsm_class_bytes[c], clean)) {
         jsm_set_kind(slab, JSM_KIND_BUSY);
         jsm_heap_span_free(slab);
@@ -465,7 +467,7 @@ jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
     th->front.thread_id = jsm_os_thread_id();
     th->heap = heap;
     th->shard = shard;
-    th->front.slow = jsm_theap_wants_slow();
+    th->front.slow = (uint8_t)jsm_theap_wants_slow();
     for (size_t i = 0; i < JSM_DIRECTS; i++)
         th->front.direct[i] = JSM_SLAB_NONE;
     for (unsigned c = 0; c < JSM_CLASSES; c++)
@@ -533,6 +535,7 @@ leave_slab(struct jsm_theap *th, struct jsm_span *slab)
 void
 jsm_theap_leave_all(struct jsm_theap *th)
 {
+    jsm_quarantine_drain(th);
     jsm_theap_flush(th);
     jsm_theap_collect(th);
     /* Slabs that have to stay go to the end of the list: each is visited once. */
@@ -608,6 +611,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
 {
     size_t bytes = 0;
 
+    jsm_quarantine_drain(th);
     jsm_theap_flush(th);
     jsm_theap_collect(th);
     for (unsigned c = 0; c < JSM_CLASSES; c++) {
@@ -632,7 +636,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
 void
 jsm_theap_adapt(struct jsm_theap *th)
 {
-    th->front.slow = jsm_theap_wants_slow();
+    th->front.slow = (uint8_t)jsm_theap_wants_slow();
     for (size_t i = 0; i < JSM_DIRECTS; i++)
         th->front.direct[i] = JSM_SLAB_NONE;
     if (th->slabs.next == NULL)
@@ -657,6 +661,8 @@ jsm_theap_after_fork(struct jsm_theap *th)
         next = l->next;
         if (jsm_slab_is_pinned(slab)) /* whoever was about to post it is not here */
             collect_one(th, slab);
+        if (jsm_hardened() && jsm_kind(slab) == JSM_KIND_SLAB) /* else it was empty */
+            jsm_quarantine_sweep(slab);
     }
 }
 
@@ -664,6 +670,7 @@ void
 jsm_theap_forget(struct jsm_theap *th)
 {
     struct jsm_theap *next_all = th->next_all;
+    struct jsm_quarantine *quarantine = th->quarantine;
     unsigned shard = th->shard;
 
     /* ORDER: relaxed; there is one thread. */
@@ -671,5 +678,7 @@ jsm_theap_forget(struct jsm_theap *th)
     memset(th, 0, sizeof *th);
     th->heap = &jsm_heap_default;
     th->next_all = next_all;
+    th->quarantine = quarantine;
+    jsm_quarantine_forget(quarantine);
     th->shard = shard;
 }

@@ -65,7 +65,7 @@ jsm_user_heap_enter(struct jsm_heap *heap)
 
     if (!u->config.no_lock)
         jsm_lock(&heap->lock);
-    u->theap.front.slow = jsm_theap_wants_slow();
+    u->theap.front.slow = (uint8_t)jsm_theap_wants_slow();
     return &u->theap;
 }
 
@@ -169,13 +169,15 @@ jsm_heap_span_free(struct jsm_span *span)
 {
     struct jsm_heap *heap = jsm_span_heap(span);
 
+    bool is_usable = (span->traits & JSM_TRAIT_GUARDED) == 0 || jsm_harden_unguard(span);
     if (jsm_heap_is_user(heap)) {
         struct jsm_user_heap *u = user_of(heap);
         size_t bytes = (size_t)span->n_slices << JSM_SLICE_SHIFT;
         u->used_bytes -= bytes;
         conceal(u, span->base, bytes, false);
     }
-    jsm_span_free(span);
+    if (is_usable)
+        jsm_span_free(span);
 }
 
 size_t

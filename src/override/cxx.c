@@ -26,9 +26,14 @@
 
 /* Alignment 0: that of malloc. */
 JSM_INLINE void *
-try_new(size_t size, size_t align)
+try_new(size_t size, size_t align, enum jsm_origin origin)
 {
-    return align == 0 ? jsm_malloc_fast(size) : jsm_aligned_alloc(align, size);
+    if (align == 0)
+        return jsm_malloc_fast_of(size, origin);
+    void *p = jsm_aligned_alloc(align, size);
+    if (jsm_hardened() && p != NULL)
+        jsm_harden_set_origin(p, origin);
+    return p;
 }
 
 #ifdef PIC
@@ -51,7 +56,7 @@ find_operator(const char *name)
 }
 
 JSM_COLD static void *
-new_slow(const char *name, size_t size, size_t align, bool nothrow)
+new_slow(const char *name, size_t size, size_t align, enum jsm_origin origin, bool nothrow)
 {
     static const char tag; /* std::nothrow is an object without contents */
     void *found = find_operator(name);
@@ -62,9 +67,11 @@ new_slow(const char *name, size_t size, size_t align, bool nothrow)
         jsm_message(name, " failed, and there is no C++ library to throw std::bad_alloc", NULL);
         jsm_os_abort(name);
     }
-    if (align == 0)
-        return (*(void *(**)(size_t, const void *))(void *)&found)(size, &tag);
-    return (*(void *(**)(size_t, size_t, const void *))(void *)&found)(size, align, &tag);
+    void *p = align == 0 ? (*(void *(**)(size_t, const void *))(void *)&found)(size, &tag)
+                         : (*(void *(**)(size_t, size_t, const void *))(void *)&found)(size, align, &tag);
+    if (jsm_hardened() && p != NULL && jsm_is_ours(p)) /* malloc gave it */
+        jsm_harden_set_origin(p, origin);
+    return p;
 }
 
 #else /* a static program: this file is linked only into one in C++, and takes the place of its operators */
@@ -73,7 +80,7 @@ extern void (*std_get_new_handler(void))(void) __asm__("_ZSt15get_new_handlerv")
 extern void std_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv");
 
 JSM_COLD static void *
-new_slow(const char *name, size_t size, size_t align, bool nothrow)
+new_slow(const char *name, size_t size, size_t align, enum jsm_origin origin, bool nothrow)
 {
     (void)name;
     for (;;) {
@@ -84,7 +91,7 @@ new_slow(const char *name, size_t size, size_t align, bool nothrow)
             return NULL;
         }
         handler();
-        void *p = try_new(size, align);
+        void *p = try_new(size, align, origin);
         if (p != NULL)
             return p;
     }
@@ -93,46 +100,57 @@ new_slow(const char *name, size_t size, size_t align, bool nothrow)
 #endif
 
 JSM_INLINE void *
-operator_new(const char *name, size_t size, size_t align, bool nothrow)
+operator_new(const char *name, size_t size, size_t align, enum jsm_origin origin, bool nothrow)
 {
-    void *p = try_new(size, align);
+    void *p = try_new(size, align, origin);
 
     /* Option zero_size does not hold here: new of nothing is something. */
     if (jsm_unlikely(p == NULL))
-        p = size == 0 ? try_new(1, align) : NULL;
-    return jsm_likely(p != NULL) ? p : new_slow(name, size, align, nothrow);
+        p = size == 0 ? try_new(1, align, origin) : NULL;
+    return jsm_likely(p != NULL) ? p : new_slow(name, size, align, origin, nothrow);
+}
+
+/* A block of no bytes may have become one of one. */
+JSM_INLINE void
+operator_delete_sized(void *p, enum jsm_origin origin, size_t size)
+{
+    if (JSM_DEBUG >= 1 && !jsm_hardened())
+        jsm_free_sized(p, size);
+    else
+        jsm_delete_fast(p, origin, size == 0 ? JSM_SIZE_UNSAID : size);
 }
 
 JSM_INLINE void
-operator_delete_sized(void *p, size_t size)
+operator_delete_sized_aligned(void *p, enum jsm_origin origin, size_t size, size_t align)
 {
-#if JSM_DEBUG >= 1
-    jsm_free_sized(p, size);
-#else
-    (void)size;
-    jsm_free_fast(p);
-#endif
+    if (jsm_hardened())
+        jsm_delete_slow(p, origin, size == 0 ? JSM_SIZE_UNSAID : size);
+    else
+        jsm_free_aligned_sized(p, align, size);
 }
 
+#define ONE   JSM_ORIGIN_NEW
+#define ARRAY JSM_ORIGIN_NEW_ARRAY
 #define WEAK JSM_EXPORT __attribute__((weak))
 #define UNUSED_TAG   const void *tag __attribute__((unused))
 #define UNUSED_ALIGN size_t a __attribute__((unused))
 
-#define NEW(id, name, params, align, nothrow)           \
+#define NEW(id, name, params, align, origin, nothrow)   \
     void *id params __asm__(name);                      \
     WEAK void *id params                                \
     {                                                   \
-        return operator_new(name, n, align, nothrow);   \
+        return operator_new(name, n, align, origin, nothrow); \
     }
 
-NEW(cxx_new, "_Znw" Z, (size_t n), 0, false)
-NEW(cxx_new_array, "_Zna" Z, (size_t n), 0, false)
-NEW(cxx_new_nothrow, "_Znw" Z "RKSt9nothrow_t", (size_t n, UNUSED_TAG), 0, true)
-NEW(cxx_new_array_nothrow, "_Zna" Z "RKSt9nothrow_t", (size_t n, UNUSED_TAG), 0, true)
-NEW(cxx_new_al, "_Znw" Z "St11align_val_t", (size_t n, size_t a), a, false)
-NEW(cxx_new_array_al, "_Zna" Z "St11align_val_t", (size_t n, size_t a), a, false)
-NEW(cxx_new_al_nothrow, "_Znw" Z "St11align_val_tRKSt9nothrow_t", (size_t n, size_t a, UNUSED_TAG), a, true)
-NEW(cxx_new_array_al_nothrow, "_Zna" Z "St11align_val_tRKSt9nothrow_t", (size_t n, size_t a, UNUSED_TAG), a, true)
+NEW(cxx_new, "_Znw" Z, (size_t n), 0, ONE, false)
+NEW(cxx_new_array, "_Zna" Z, (size_t n), 0, ARRAY, false)
+NEW(cxx_new_nothrow, "_Znw" Z "RKSt9nothrow_t", (size_t n, UNUSED_TAG), 0, ONE, true)
+NEW(cxx_new_array_nothrow, "_Zna" Z "RKSt9nothrow_t", (size_t n, UNUSED_TAG), 0, ARRAY, true)
+NEW(cxx_new_al, "_Znw" Z "St11align_val_t", (size_t n, size_t a), a, ONE, false)
+NEW(cxx_new_array_al, "_Zna" Z "St11align_val_t", (size_t n, size_t a), a, ARRAY, false)
+NEW(cxx_new_al_nothrow, "_Znw" Z "St11align_val_tRKSt9nothrow_t", (size_t n, size_t a, UNUSED_TAG), a, ONE, true)
+NEW(cxx_new_array_al_nothrow, "_Zna" Z "St11align_val_tRKSt9nothrow_t", (size_t n, size_t a, UNUSED_TAG), a, ARRAY,
+    true)
 
 #define DELETE(id, name, params, call) \
     void id params __asm__(name);      \
@@ -141,19 +159,21 @@ NEW(cxx_new_array_al_nothrow, "_Zna" Z "St11align_val_tRKSt9nothrow_t", (size_t 
         call;                          \
     }
 
-DELETE(cxx_delete, "_ZdlPv", (void *p), jsm_free_fast(p))
-DELETE(cxx_delete_array, "_ZdaPv", (void *p), jsm_free_fast(p))
-DELETE(cxx_delete_nothrow, "_ZdlPvRKSt9nothrow_t", (void *p, UNUSED_TAG), jsm_free_fast(p))
-DELETE(cxx_delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", (void *p, UNUSED_TAG), jsm_free_fast(p))
-DELETE(cxx_delete_sized, "_ZdlPv" Z, (void *p, size_t n), operator_delete_sized(p, n))
-DELETE(cxx_delete_array_sized, "_ZdaPv" Z, (void *p, size_t n), operator_delete_sized(p, n))
-DELETE(cxx_delete_al, "_ZdlPvSt11align_val_t", (void *p, UNUSED_ALIGN), jsm_free_fast(p))
-DELETE(cxx_delete_array_al, "_ZdaPvSt11align_val_t", (void *p, UNUSED_ALIGN), jsm_free_fast(p))
+DELETE(cxx_delete, "_ZdlPv", (void *p), jsm_delete_fast(p, ONE, JSM_SIZE_UNSAID))
+DELETE(cxx_delete_array, "_ZdaPv", (void *p), jsm_delete_fast(p, ARRAY, JSM_SIZE_UNSAID))
+DELETE(cxx_delete_nothrow, "_ZdlPvRKSt9nothrow_t", (void *p, UNUSED_TAG), jsm_delete_fast(p, ONE, JSM_SIZE_UNSAID))
+DELETE(cxx_delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", (void *p, UNUSED_TAG),
+       jsm_delete_fast(p, ARRAY, JSM_SIZE_UNSAID))
+DELETE(cxx_delete_sized, "_ZdlPv" Z, (void *p, size_t n), operator_delete_sized(p, ONE, n))
+DELETE(cxx_delete_array_sized, "_ZdaPv" Z, (void *p, size_t n), operator_delete_sized(p, ARRAY, n))
+DELETE(cxx_delete_al, "_ZdlPvSt11align_val_t", (void *p, UNUSED_ALIGN), jsm_delete_fast(p, ONE, JSM_SIZE_UNSAID))
+DELETE(cxx_delete_array_al, "_ZdaPvSt11align_val_t", (void *p, UNUSED_ALIGN),
+       jsm_delete_fast(p, ARRAY, JSM_SIZE_UNSAID))
 DELETE(cxx_delete_al_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t", (void *p, UNUSED_ALIGN, UNUSED_TAG),
-       jsm_free_fast(p))
+       jsm_delete_fast(p, ONE, JSM_SIZE_UNSAID))
 DELETE(cxx_delete_array_al_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t", (void *p, UNUSED_ALIGN, UNUSED_TAG),
-       jsm_free_fast(p))
+       jsm_delete_fast(p, ARRAY, JSM_SIZE_UNSAID))
 DELETE(cxx_delete_sized_al, "_ZdlPv" Z "St11align_val_t", (void *p, size_t n, size_t a),
-       jsm_free_aligned_sized(p, a, n))
+       operator_delete_sized_aligned(p, ONE, n, a))
 DELETE(cxx_delete_array_sized_al, "_ZdaPv" Z "St11align_val_t", (void *p, size_t n, size_t a),
-       jsm_free_aligned_sized(p, a, n))
+       operator_delete_sized_aligned(p, ARRAY, n, a))

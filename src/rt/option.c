@@ -50,6 +50,7 @@ static const char *const presets[] = {
 #undef JSM_OPTION
 
 uint32_t jsm_option_origins[JSM_OPT_COUNT];
+bool jsm_options_fixed;
 
 struct jsm_lock jsm_options_lock = { .rank = JSM_RANK_OPTIONS };
 
@@ -75,6 +76,13 @@ jsm_option_find(const char *name, size_t len)
 
 /* ---- Setting ---- */
 
+/* Whether it is too late for the option. */
+static bool
+is_fixed(size_t i)
+{
+    return jsm_options_fixed && i == JSM_OPT_HARDEN;
+}
+
 /* The first preset is how the library was built. */
 static void
 apply_preset(uint32_t origin, int64_t preset)
@@ -84,7 +92,7 @@ apply_preset(uint32_t origin, int64_t preset)
         return;
     }
     for (size_t i = 0; i < JSM_OPT_COUNT; i++) {
-        if (i == JSM_OPT_CONFIRM)
+        if (i == JSM_OPT_CONFIRM || is_fixed(i))
             continue;
         if (jsm_options[i].type == JSM_TYPE_TEXT)
             texts[defaults[i]][0] = '\0';
@@ -99,6 +107,8 @@ jsm_option_store_locked(uint32_t origin, const struct option *o, int64_t value)
 {
     size_t i = (size_t)(o - jsm_options);
 
+    if (is_fixed(i)) /* a preset, of which the rest holds; or it is the value that it has */
+        return;
     if (i == JSM_OPT_PRESET)
         apply_preset(origin, value);
     /* ORDER: relaxed; see jsm_option(). */
@@ -114,6 +124,14 @@ in_range(const struct option *o, int64_t value)
     if (value == JSM_OPT_UNLIMITED)
         return o->unlimited;
     return value >= o->min && value <= o->max;
+}
+
+static bool
+may_be_set(const struct option *o, int64_t value, uint32_t origin)
+{
+    enum jsm_opt opt = (enum jsm_opt)(o - jsm_options);
+
+    return in_range(o, value) && (!is_fixed(opt) || (origin & ORIGIN_PRESET) != 0 || value == jsm_option(opt));
 }
 
 static bool
@@ -240,7 +258,7 @@ jsm_option_parse_locked(uint32_t origin, const char *name, size_t name_len, cons
     } else {
         bool good = o->type == JSM_TYPE_CHOICE ? parse_choice(o, value, value_len, &n)
                                                : parse_number(o, value, value_len, &n);
-        if (!good || !in_range(o, n))
+        if (!good || !may_be_set(o, n, origin))
             return false;
     }
     jsm_option_store_locked(origin, o, n);
@@ -278,13 +296,14 @@ jsm_option_set_number(int number, int64_t value)
     /* glibc takes any int for sizes; what it calls "never" is -1. */
     if (value == -1 && o->unlimited)
         value = JSM_OPT_UNLIMITED;
-    if (value == JSM_OPT_AUTO || !in_range(o, value))
-        return false;
     jsm_lock(&jsm_options_lock);
-    jsm_option_store_locked(ORIGIN_CALL, o, value);
-    confirm_if_asked(o);
+    bool good = value != JSM_OPT_AUTO && may_be_set(o, value, ORIGIN_CALL);
+    if (good) {
+        jsm_option_store_locked(ORIGIN_CALL, o, value);
+        confirm_if_asked(o);
+    }
     jsm_unlock(&jsm_options_lock);
-    return true;
+    return good;
 }
 
 /* ---- Printing ---- */

@@ -30,6 +30,7 @@ enum origin_kind {
 enum { ORIGIN_LINE_SHIFT = 9, ORIGIN_PRESET = 1 << 8, ORIGIN_KIND_MASK = 0xff };
 
 extern uint32_t jsm_option_origins[JSM_OPT_COUNT]; /* [lock options] */
+extern bool jsm_options_fixed;                     /* [lock options] see jsm_options_fix() */
 
 /* What glibc calls an option: the variable, and the part of the tunable behind "glibc.malloc." */
 struct glibc_option {

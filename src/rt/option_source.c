@@ -281,18 +281,28 @@ read_all(void)
         jsm_conf_name = "JSMALLOC_CONF"; /* the environment may change later */
 }
 
+static bool all_read; /* [lock options] */
+
 void
 jsm_options_init(void)
 {
-    static bool done; /* [lock options] */
     extern char **environ;
 
     jsm_lock(&jsm_options_lock);
     /* The loader may call malloc before libc knows the environment: come back later. */
-    if (!done && environ != NULL) {
-        done = true;
+    if (!all_read && environ != NULL) {
+        all_read = true;
         jsm_os_stderr_note();
         read_all();
     }
     jsm_unlock(&jsm_options_lock);
+}
+
+bool
+jsm_options_fix(void)
+{
+    jsm_lock(&jsm_options_lock);
+    bool fixed = jsm_options_fixed = all_read;
+    jsm_unlock(&jsm_options_lock);
+    return fixed;
 }

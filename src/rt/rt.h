@@ -111,6 +111,9 @@ JSM_COLD bool jsm_option_set_number(int number, int64_t value);
 /* Writes the value of `name` as text; false for an unknown name. */
 JSM_COLD bool jsm_option_format(const char *name, struct jsm_text *t);
 
+/* The options that count at the start alone keep their values, once the environment was read; whether it was. */
+JSM_COLD bool jsm_options_fix(void);
+
 /* The lock of the options, for fork(). */
 extern struct jsm_lock jsm_options_lock;
 

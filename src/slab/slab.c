@@ -14,11 +14,19 @@ const struct jsm_span jsm_slab_none = { .head = JSM_LINK_END };
 enum { CLASS_IDS = 64, SHORT_LINKS = CLASS_IDS - 1, SHORT_LINK_BYTES = 32 };
 static struct jsm_meta_pool link_pools[CLASS_IDS];
 
-/* One cell more than blocks: the address behind the last block may be a multiple of the size. */
+/* One cell more than blocks: the address behind the last block may be a multiple of the size.  Slabs with and without
+ * a guard page have arrays of one length. */
 static size_t
 link_bytes(uint32_t capacity)
 {
     return jsm_round_up((capacity + 1) * sizeof(uint16_t), (size_t)SHORT_LINK_BYTES);
+}
+
+/* Blocks that there would be room for without a guard page. */
+static uint32_t
+full_capacity(const struct jsm_span *slab, size_t block_bytes)
+{
+    return (uint32_t)((slab->n_slices << JSM_SLICE_SHIFT) / block_bytes);
 }
 
 static struct jsm_meta_pool *
@@ -47,18 +55,20 @@ write_parts(struct jsm_span *slab)
 bool
 jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool clean)
 {
-    uint32_t capacity = (uint32_t)((slab->n_slices << JSM_SLICE_SHIFT) / block_bytes);
+    uint32_t cells = full_capacity(slab, block_bytes);
+    size_t guard_bytes = (slab->traits & JSM_TRAIT_GUARDED) != 0 ? jsm_os_page_bytes() : 0;
+    uint32_t capacity = (uint32_t)(((slab->n_slices << JSM_SLICE_SHIFT) - guard_bytes) / block_bytes);
 
     jsm_assert(class_id < CLASS_IDS);
     /* A span from a thread's cache brings its array along; used cells there are none (S4). */
     if (slab->link == NULL || slab->class_id != class_id) {
         if (slab->link != NULL)
             jsm_slab_fini(slab);
-        uint64_t *cells = jsm_meta_pool_take(link_pool(class_id, capacity), link_bytes(capacity));
-        if (cells == NULL)
+        uint64_t *link = jsm_meta_pool_take(link_pool(class_id, cells), link_bytes(cells));
+        if (link == NULL)
             return false;
-        cells[0] = 0; /* the link of the pool */
-        slab->link = (uint16_t *)(void *)cells;
+        link[0] = 0; /* the link of the pool */
+        slab->link = (uint16_t *)(void *)link;
         slab->class_id = (uint8_t)class_id;
     }
     slab->recip = reciprocal(block_bytes, slab->n_slices);
@@ -84,7 +94,9 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
 void
 jsm_slab_fini(struct jsm_span *slab)
 {
-    jsm_meta_pool_give(link_pool(slab->class_id, slab->capacity), slab->link, link_bytes(slab->capacity));
+    uint32_t cells = full_capacity(slab, slab->block_bytes);
+
+    jsm_meta_pool_give(link_pool(slab->class_id, cells), slab->link, link_bytes(cells));
     slab->link = NULL;
     for (uint32_t i = 1; i < slab->n_slices; i++)
         jsm_set_kind(&slab[i], JSM_KIND_NONE);
@@ -113,6 +125,27 @@ jsm_slab_carve(struct jsm_span *slab)
     return jsm_slab_carve_ahead(slab, JSM_SLAB_CARVE_BYTES);
 }
 
+bool jsm_slab_scatter;
+
+/* Makes a ring of `n` blocks from `first` on in random order, by Sattolo's algorithm. */
+static void
+scatter(uint16_t *link, uint32_t first, uint32_t n)
+{
+    static _Thread_local uint64_t bits;
+
+    if (bits == 0)
+        bits = jsm_os_entropy() ^ jsm_os_thread_id();
+    for (uint32_t i = 0; i < n; i++)
+        link[i] = (uint16_t)(first + i);
+    for (uint32_t i = n - 1; i > 0; i--) {
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint32_t j = (uint32_t)(((bits >> 32) * i) >> 32);
+        uint16_t other = link[j];
+        link[j] = link[i];
+        link[i] = other;
+    }
+}
+
 bool
 jsm_slab_carve_ahead(struct jsm_span *slab, size_t bytes)
 {
@@ -127,12 +160,19 @@ jsm_slab_carve_ahead(struct jsm_span *slab, size_t bytes)
     /* Within the first page: the others are touched one after the other, as they are needed. */
     uint32_t turn = rotation(slab, first, jsm_min(n, jsm_max(1u, (uint32_t)JSM_SLAB_CARVE_BYTES / slab->block_bytes)));
     uint16_t *link = slab->link + first;
-    for (uint32_t i = 0; i + 1 < n; i++)
-        link[i] = (uint16_t)(first + i + 1);
-    link[n - 1] = (uint16_t)first;            /* a ring ... */
+    if (jsm_unlikely(jsm_slab_scatter)) {
+        if (!slab->clean)
+            memset(jsm_slab_block(slab, first), 0, (size_t)n * slab->block_bytes);
+        scatter(link, first, n);
+    } else {
+        for (uint32_t i = 0; i + 1 < n; i++)
+            link[i] = (uint16_t)(first + i + 1);
+        link[n - 1] = (uint16_t)first;        /* a ring ... */
+    }
     uint32_t last = turn > 0 ? turn - 1 : n - 1;
+    uint16_t head = link[last];
     link[last] = slab->head;                  /* ... that is opened somewhere */
-    slab->head = (uint16_t)(first + turn);
+    slab->head = head;
     slab->carved = (uint16_t)(first + n);
     return true;
 }

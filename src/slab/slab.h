@@ -3,6 +3,7 @@
  * link[i] is the state of block i and its link at once:
  *   JSM_LINK_USED   the program has it
  *   JSM_LINK_END    free, the last of its list
+ *   JSM_LINK_QUARANTINED  freed by a thread that holds it back, see heap/harden.c
  *   else            free, index of the next block of its list
  *
  * Where a block can be:                        reached from
@@ -10,11 +11,12 @@
  *   free             with the owner               head
  *   free, purged     its memory was given back    purged_head
  *   in an outbox     freed by another thread      an entry of that thread's outbox
+ *   quarantined      freed by any thread          that thread's quarantine
  *   remote           published to the owner       remote
  *   not carved       never used                   index >= carved
  *
  * Invariants (jsm_slab_check() tests those marked *):
- *   S1*  carved == used + |head| + |purged_head|, where used counts live, outbox and remote blocks
+ *   S1*  carved == used + |head| + |purged_head|, where used counts live, outbox, quarantined and remote blocks
  *   S2   used, as `left` tells it: ACTIVE left, less one if the slab is biased; PARTIAL, DETACHED,
  *        SHARED left; FULL capacity - (wake - left)
  *   S3*  each block on a list has index < carved and is on one list once
@@ -37,6 +39,7 @@
 
 #define JSM_LINK_USED ((uint16_t)0xffff)
 #define JSM_LINK_END  ((uint16_t)0xfffe)
+#define JSM_LINK_QUARANTINED ((uint16_t)0xfffd)
 
 enum {
     JSM_SLAB_CAPACITY_MAX = 8192,
@@ -64,6 +67,9 @@ jsm_slab_set_left(struct jsm_span *slab, uint32_t left)
     /* ORDER: relaxed, as above. */
     jsm_store_relaxed(&slab->left, left);
 }
+
+/* Blocks are carved in random order, from memory that is made zero.  [const] from the first hardened slab on. */
+extern bool jsm_slab_scatter;
 
 /* Makes a slab of a BUSY span; false if there is no memory for the links. */
 bool jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool clean);

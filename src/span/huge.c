@@ -14,10 +14,19 @@ static struct jsm_link mappings;                            /* [lock huge] */
 static struct jsm_link stranded;                            /* [lock huge] freed, and still mapped: see below */
 static size_t huge_count, max_huge_count, max_huge_bytes;   /* [lock huge] */
 
+bool jsm_huge_guards;
+
 static size_t
 mapped_bytes(const struct jsm_span *span)
 {
     return jsm_round_up(jsm_size_bytes(span), jsm_os_page_bytes());
+}
+
+/* The inaccessible page behind it, which is not counted. */
+static size_t
+guard_bytes(const struct jsm_span *span)
+{
+    return (span->traits & JSM_TRAIT_GUARDED) != 0 ? jsm_os_page_bytes() : 0;
 }
 
 static void
@@ -117,7 +126,8 @@ jsm_huge_return_stranded(void)
 struct jsm_span *
 jsm_huge_alloc(size_t bytes, size_t align)
 {
-    size_t mapped = jsm_round_up(bytes, jsm_os_page_bytes());
+    size_t guard = jsm_huge_guards ? jsm_os_page_bytes() : 0;
+    size_t mapped = jsm_round_up(bytes, jsm_os_page_bytes()) + guard;
 
     align = jsm_max(align, JSM_SLICE_BYTES);
     if (mapped < bytes || !count_one())
@@ -132,6 +142,10 @@ jsm_huge_alloc(size_t bytes, size_t align)
         return NULL;
     }
     struct jsm_span *span = jsm_pagemap_find(base);
+    /* If the guard fails the page is there nevertheless, and is unmapped with the rest. */
+    if (guard != 0 && jsm_os_guard(base + mapped - guard, guard) != 0)
+        (void)jsm_os_decommit(base + mapped - guard, guard);
+    span->traits = guard != 0 ? JSM_TRAIT_GUARDED : 0;
     jsm_lock(&jsm_huge_lock);
     enter_locked(span, base, bytes);
     jsm_unlock(&jsm_huge_lock);
@@ -147,7 +161,7 @@ jsm_huge_free(struct jsm_span *span)
         jsm_unlock(&jsm_huge_lock);
         return false;
     }
-    size_t mapped = mapped_bytes(span);
+    size_t mapped = mapped_bytes(span) + guard_bytes(span);
     uint8_t *base = span->base;
     leave_locked(span);
     huge_count--;

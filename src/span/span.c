@@ -242,6 +242,7 @@ hand_out(struct jsm_arena *arena, size_t index, size_t n, bool *clean)
     span->base = arena->base + (index << JSM_SLICE_SHIFT);
     span->arena = arena->id;
     span->n_slices = (uint32_t)n;
+    span->traits = 0;
     jsm_set_kind(span, JSM_KIND_BUSY);
     if (arena->shard != JSM_SHARD_OWN)
         count(&jsm_used_slices, n, 0);

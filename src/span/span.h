@@ -123,6 +123,9 @@ void jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32
 
 /* ---- Direct mappings: span/huge.c ---- */
 
+/* Whether they shall have an inaccessible page behind them.  [const] from the first on. */
+extern bool jsm_huge_guards;
+
 /* A block of its own mapping; NULL if there is no memory or mmap_max is reached. */
 struct jsm_span *jsm_huge_alloc(size_t bytes, size_t align);
 /* False: somebody has freed it already. */

@@ -73,8 +73,10 @@ alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, size_t align, boo
         p = jsm_user_heap_alloc(th, c, bytes, align, &fresh);
     if (jsm_unlikely(p == NULL))
         return NULL;
+    if (jsm_hardened())
+        jsm_harden_new(p, bytes);
     if (zero) {
-        if (!fresh)
+        if (!fresh || jsm_hardened())
             memset(p, 0, bytes);
     } else if (jsm_unlikely(th->front.slow)) {
         fill_new(p, bytes);
@@ -117,8 +119,8 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
         leave(th);
         return NULL;
     }
-    if (bytes <= (size_t)jsm_option(JSM_OPT_SLAB_MAX)) {
-        p = alloc_in_class(th, jsm_class_of(bytes), bytes, JSM_MAX_ALIGN, zero);
+    if (jsm_harden_room(bytes) <= (size_t)jsm_option(JSM_OPT_SLAB_MAX)) {
+        p = alloc_in_class(th, jsm_class_of(jsm_harden_room(bytes)), bytes, JSM_MAX_ALIGN, zero);
     } else {
         p = jsm_large_alloc(th, bytes, JSM_MAX_ALIGN, zero);
         if (p != NULL && !zero && jsm_unlikely(th->front.slow))
@@ -134,6 +136,11 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
 void *
 jsm_malloc_slow(size_t bytes, bool zero)
 {
+    if (jsm_hardened() && !zero) {
+        void *p = jsm_harden_malloc(&jsm_theap_tls->front, bytes, JSM_ORIGIN_MALLOC);
+        if (jsm_likely(p != NULL))
+            return p;
+    }
     return jsm_malloc_in(jsm_heap_now(), bytes, zero);
 }
 
@@ -157,6 +164,17 @@ is_natural(size_t align, size_t bytes)
 }
 
 void *
+jsm_new_slow(size_t bytes, enum jsm_origin origin)
+{
+    if (jsm_likely(!jsm_hardened()))
+        return bytes > JSM_DIRECT_MAX ? jsm_malloc_medium(bytes) : jsm_malloc_slow(bytes, false);
+    void *p = jsm_malloc_slow(bytes, false);
+    if (p != NULL)
+        jsm_harden_set_origin(p, origin);
+    return p;
+}
+
+void *
 jsm_malloc_aligned(size_t align, size_t bytes)
 {
     if (is_natural(align, bytes))
@@ -171,8 +189,8 @@ jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes)
         return jsm_malloc_in(heap, bytes, false);
     if (jsm_unlikely(bytes > PTRDIFF_MAX || align > PTRDIFF_MAX))
         return out_of_memory();
-    unsigned c = jsm_class_of_aligned(bytes, align);
     struct jsm_theap *th = enter(heap);
+    unsigned c = jsm_class_of_aligned(jsm_harden_room(bytes), align);
     void *p;
 
     if (c < JSM_CLASSES && jsm_class_bytes[c] <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
@@ -190,9 +208,16 @@ jsm_block_expect(const char *function, const void *p, struct jsm_block *block)
 {
     jsm_block_find(p, block);
     if (jsm_likely(block->found == JSM_FOUND_BLOCK))
-        return true;
+        return !jsm_hardened() || jsm_harden_expect(function, block);
     jsm_misuse(function, p, block);
     return false;
+}
+
+bool
+jsm_block_expect_of(const char *function, const void *p, struct jsm_block *block, enum jsm_origin origin)
+{
+    return jsm_block_expect(function, p, block) &&
+        (!jsm_hardened() || jsm_harden_expect_origin(function, block, origin));
 }
 
 void
@@ -214,18 +239,20 @@ free_rare(void *p)
 {
     struct jsm_block block;
 
-    if (jsm_block_expect("free", p, &block))
+    if (jsm_block_expect_of("free", p, &block, JSM_ORIGIN_MALLOC))
         jsm_free_found(&block);
 }
 
 void
 jsm_free_slow(void *p)
 {
-    struct jsm_span *slab = jsm_pagemap_find(p);
-    struct jsm_theap *th = jsm_theap_tls;
     uint32_t i;
 
     if (p == NULL)
+        return;
+    struct jsm_span *slab = jsm_pagemap_find(p);
+    struct jsm_theap *th = jsm_theap_tls;
+    if (jsm_hardened() && jsm_harden_free(jsm_theap_peek(), p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID))
         return;
     /* Blocks of slabs of several slices, and those of other threads, are no rarity. */
     if (jsm_likely(slab != NULL) && jsm_likely(th->front.thread_id != 0) && jsm_likely(!th->front.slow)) {

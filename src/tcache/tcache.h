@@ -40,6 +40,9 @@ void *jsm_malloc_medium(size_t bytes);
 void *jsm_malloc_aligned(size_t align, size_t bytes);
 void *jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes);
 
+/* The same for the operators new, which option harden tells apart. */
+void *jsm_new_slow(size_t bytes, enum jsm_origin origin);
+
 /* Frees what the fast path does not: other threads' blocks, large ones, and finds misuse. */
 void jsm_free_slow(void *p);
 
@@ -47,50 +50,62 @@ void jsm_free_slow(void *p);
  * program goes on nevertheless. */
 bool jsm_block_expect(const char *function, const void *p, struct jsm_block *block);
 
+/* The same for a block that `function` frees: of this origin, if option harden is on. */
+bool jsm_block_expect_of(const char *function, const void *p, struct jsm_block *block, enum jsm_origin origin);
+
 /* Frees a block that was found. */
 void jsm_free_found(const struct jsm_block *block);
 
 /* ---- Fast paths ---- */
 
 JSM_INLINE void *
-jsm_malloc_fast(size_t bytes)
+jsm_malloc_fast_of(size_t bytes, enum jsm_origin origin)
 {
     if (jsm_unlikely(bytes > JSM_DIRECT_MAX))
-        return jsm_malloc_medium(bytes);
+        return origin == JSM_ORIGIN_MALLOC ? jsm_malloc_medium(bytes) : jsm_new_slow(bytes, origin);
     struct jsm_span *slab = jsm_theap_tls->front.direct[(bytes + 7) >> JSM_DIRECT_SHIFT];
     uint32_t i = slab->head;
     if (jsm_unlikely(i == JSM_LINK_END))
-        return jsm_malloc_slow(bytes, false);
+        return origin == JSM_ORIGIN_MALLOC ? jsm_malloc_slow(bytes, false) : jsm_new_slow(bytes, origin);
     return jsm_slab_take(slab, i);
+}
+
+JSM_INLINE void *
+jsm_malloc_fast(size_t bytes)
+{
+    return jsm_malloc_fast_of(bytes, JSM_ORIGIN_MALLOC);
+}
+
+/* False: the slow path has to do it. */
+JSM_INLINE bool
+jsm_free_try(void *p)
+{
+    struct jsm_span *slab = jsm_pagemap_find(p);
+
+    /* ORDER: relaxed; see set_owner() in heap/theap.c. */
+    if (jsm_unlikely(slab == NULL) || jsm_unlikely(!jsm_os_is_thread(jsm_load_relaxed(&slab->owner))))
+        return false;
+    /* The slab has one slice: exact division of the offset, by multiplication. */
+    uint32_t recip = slab->recip;
+    uint64_t product = (uint64_t)(uint16_t)(uintptr_t)p * recip;
+    if (jsm_unlikely((uint32_t)product >= recip))
+        return false; /* will find what is wrong */
+    uint64_t i = product >> 32;
+    uint16_t *cell = &slab->link[i];
+    if (jsm_unlikely(*cell != JSM_LINK_USED))
+        return false;
+    *cell = slab->head;
+    slab->head = (uint16_t)i;
+    if (jsm_unlikely(jsm_own_decrement(&slab->left)))
+        jsm_theap_event(slab);
+    return true;
 }
 
 JSM_INLINE void
 jsm_free_fast(void *p)
 {
-    struct jsm_span *slab = jsm_pagemap_find(p);
-
-    /* ORDER: relaxed; see set_owner() in heap/theap.c. */
-    if (jsm_unlikely(slab == NULL) || jsm_unlikely(!jsm_os_is_thread(jsm_load_relaxed(&slab->owner)))) {
+    if (jsm_unlikely(!jsm_free_try(p)))
         jsm_free_slow(p);
-        return;
-    }
-    /* The slab has one slice: exact division of the offset, by multiplication. */
-    uint32_t recip = slab->recip;
-    uint64_t product = (uint64_t)(uint16_t)(uintptr_t)p * recip;
-    if (jsm_unlikely((uint32_t)product >= recip)) {
-        jsm_free_slow(p); /* will find what is wrong */
-        return;
-    }
-    uint64_t i = product >> 32;
-    uint16_t *cell = &slab->link[i];
-    if (jsm_unlikely(*cell != JSM_LINK_USED)) {
-        jsm_free_slow(p);
-        return;
-    }
-    *cell = slab->head;
-    slab->head = (uint16_t)i;
-    if (jsm_unlikely(jsm_own_decrement(&slab->left)))
-        jsm_theap_event(slab);
 }
 
 /* ---- The thread ---- */

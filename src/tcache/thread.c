@@ -139,6 +139,7 @@ JSM_COLD static struct jsm_theap *
 theap_make(void)
 {
     jsm_options_init();
+    (void)jsm_harden_start();
     jsm_lock(&threads_lock);
     struct jsm_theap *th = theap_new_locked();
     bool first = th != NULL && !process_set_up;
@@ -233,8 +234,10 @@ jsm_fork_prepare(void)
 {
     struct jsm_theap *th = jsm_theap_peek();
 
-    if (th != NULL)
+    if (th != NULL) {
+        jsm_quarantine_drain(th);
         jsm_theap_flush(th);
+    }
     jsm_user_heaps_lock();
     jsm_lock(&jsm_options_lock);
     jsm_lock(&jsm_fallback_lock);
