@@ -59,20 +59,27 @@ int plain (void) { return 0; }]])],
 ])
 
 # JSM_REQUIRE_ATOMICS
-# Stops when pointers and 16- and 32-bit words have no lock-free atomic operations: an
-# allocator whose atomics take locks in libatomic would deadlock in signal handlers and fork.
+# Stops when pointers and 32- and 64-bit words have no lock-free atomic operations, or bytes cannot be loaded and
+# stored: an allocator whose atomics take locks in libatomic would deadlock in signal handlers and fork.  Bytes and
+# 16-bit words are never exchanged or added to: gcc calls libatomic for that on riscv64.
 AC_DEFUN([JSM_REQUIRE_ATOMICS], [
   AC_CACHE_CHECK([whether C11 atomics are lock-free], [jsm_cv_lock_free], [
     AC_LINK_IFELSE([AC_LANG_PROGRAM([[
 #include <stdatomic.h>
 #include <stdint.h>
-#if ATOMIC_POINTER_LOCK_FREE != 2 || ATOMIC_INT_LOCK_FREE != 2 || ATOMIC_SHORT_LOCK_FREE != 2
+#if ATOMIC_POINTER_LOCK_FREE != 2 || ATOMIC_INT_LOCK_FREE != 2 || ATOMIC_LLONG_LOCK_FREE != 2
 #error "some atomics take locks"
 #endif
 static _Atomic(uintptr_t) word;
-static _Atomic(uint16_t) half;]], [[
+static _Atomic(uint64_t) wide;
+static _Atomic(uint32_t) count;
+static _Atomic(uint8_t) byte;]], [[
 uintptr_t old = 0;
-atomic_fetch_add_explicit (&half, 1, memory_order_relaxed);
+uint64_t old_wide = 0;
+atomic_store_explicit (&byte, 1, memory_order_release);
+atomic_fetch_add_explicit (&count, atomic_load_explicit (&byte, memory_order_relaxed), memory_order_relaxed);
+if (!atomic_compare_exchange_weak_explicit (&wide, &old_wide, 1, memory_order_acq_rel, memory_order_relaxed))
+  return 1;
 return !atomic_compare_exchange_strong_explicit (&word, &old, 1, memory_order_acq_rel, memory_order_acquire);]])],
       [jsm_cv_lock_free=yes], [jsm_cv_lock_free=no])])
   AS_VAR_IF([jsm_cv_lock_free], [no],
@@ -90,15 +97,26 @@ static _Thread_local void *heap __attribute__ ((tls_model ("initial-exec")));]],
 ])
 
 # JSM_TRY_CXX(COMPILER)
-# Sets jsm_cv_prog_cxx to COMPILER if it makes programs for the machine that CC compiles for.
+# Sets jsm_cv_prog_cxx to COMPILER if it makes programs for the machine and the C library that CC compiles for.
 AC_DEFUN([JSM_TRY_CXX], [
   AS_IF([test "x$jsm_cv_prog_cxx" = xno], [
     cat > conftest.cc <<'JSM_EOF'
+#include <limits.h>
 #include <new>
+#ifdef __GLIBC__
+#define from_c with_glibc
+#endif
 extern "C" int from_c (void);
 int main () { try { return *new int (from_c ()); } catch (const std::bad_alloc &) { return 1; } }
 JSM_EOF
-    AS_ECHO(["int from_c (void); int from_c (void) { return 0; }"]) > conftest.c
+    cat > conftest.c <<'JSM_EOF'
+#include <limits.h>
+#ifdef __GLIBC__
+#define from_c with_glibc
+#endif
+int from_c (void);
+int from_c (void) { return 0; }
+JSM_EOF
     AS_IF([AC_TRY_COMMAND([$CC -c $CFLAGS $CPPFLAGS conftest.c -o conftest.o >&AS_MESSAGE_LOG_FD]) &&
            AC_TRY_COMMAND([$1 $LDFLAGS conftest.cc conftest.o -o conftest$EXEEXT >&AS_MESSAGE_LOG_FD])],
       [jsm_cv_prog_cxx="$1"])

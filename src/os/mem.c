@@ -234,6 +234,7 @@ jsm_os_relocate(void *addr, size_t old_bytes, void *to, size_t new_bytes)
     return done;
 }
 
+#ifdef __GLIBC__
 /* Here the functions of libc, not the system call: libc remembers where the break is, and whoever calls sbrk()
  * next would go by that. */
 void *
@@ -242,18 +243,68 @@ jsm_os_break(void)
     return sbrk(0);
 }
 
+static void *
+move_break(size_t bytes)
+{
+    int saved_errno = errno;
+    void *p = sbrk((intptr_t)bytes);
+    /* Where a filter answers the call with an error libc takes that for the new break, far up, and is content. */
+    bool moved = p != (void *)-1 && (uintptr_t)sbrk(0) < (uintptr_t)-4096;
+
+    errno = saved_errno;
+    return moved ? p : NULL;
+}
+#else
+/* musl keeps the break for its own malloc: its sbrk() moves nothing, and what the system call would give us it
+ * cuts off again.  Addresses that are reserved at the first use stand for the heap then. */
+static struct {
+    uint8_t *start;
+    size_t bytes, used_bytes, ready_bytes;
+} private_break;
+
+void *
+jsm_os_break(void)
+{
+    size_t bytes = UINTPTR_MAX > UINT32_MAX ? 65536 * JSM_MIB : 512 * JSM_MIB;
+    int saved_errno = errno;
+
+    for (; private_break.start == NULL && bytes >= JSM_MIB; bytes /= 16) {
+        void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p != MAP_FAILED) {
+            private_break.start = p;
+            private_break.bytes = bytes;
+        }
+    }
+    errno = saved_errno;
+    if (private_break.start == NULL)
+        return &private_break; /* no heap starts here: move_break() fails */
+    return private_break.start + private_break.used_bytes;
+}
+
+static void *
+move_break(size_t bytes)
+{
+    uint8_t *p = jsm_os_break();
+
+    if (private_break.start == NULL || bytes > private_break.bytes - private_break.used_bytes)
+        return NULL;
+    size_t ready_bytes = jsm_round_up(private_break.used_bytes + bytes, 64 * JSM_KIB);
+    if (ready_bytes > private_break.ready_bytes) {
+        int saved_errno = errno, result = mprotect(private_break.start, ready_bytes, PROT_READ | PROT_WRITE);
+        errno = saved_errno;
+        if (result != 0)
+            return NULL;
+        private_break.ready_bytes = ready_bytes;
+    }
+    private_break.used_bytes += bytes;
+    return p;
+}
+#endif
+
 void *
 jsm_os_break_grow(size_t bytes)
 {
-    if (injected_failure() || bytes > PTRDIFF_MAX)
-        return NULL;
-
-    int saved_errno = errno;
-    uint8_t *p = sbrk((intptr_t)bytes);
-    /* Where a filter answers the call with an error libc takes that for the new break, far up, and is content. */
-    bool moved = p != (void *)-1 && (uintptr_t)sbrk(0) < (uintptr_t)-4096;
-    errno = saved_errno;
-    return moved ? p : NULL;
+    return injected_failure() || bytes > PTRDIFF_MAX ? NULL : move_break(bytes);
 }
 
 size_t

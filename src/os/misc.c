@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,9 @@
 #ifndef SYS_futex
 #define SYS_futex SYS_futex_time64 /* 32-bit systems that are younger than 2038 is near */
 #endif
+
+/* <linux/futex.h> has these, but not each libc comes with the headers of the kernel. */
+enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 
 uint32_t
 jsm_os_now_ms(void)

@@ -17,7 +17,7 @@
 uint64_t jsm_osmem_secret;
 
 static struct jsm_lock lock = { .rank = JSM_RANK_OSMEM };
-static _Atomic(bool) is_set_up;
+static _Atomic(uint32_t) is_set_up; /* a whole word: not each machine exchanges bytes */
 
 static void
 leave(void)
@@ -38,7 +38,7 @@ set_up(void)
     int saved_errno = errno;
 
     /* ORDER Q1: relaxed; who comes second does not need what the first is doing. */
-    if (!jsm_exchange_relaxed(&is_set_up, true))
+    if (!jsm_exchange_relaxed(&is_set_up, 1))
         (void)pthread_atfork(hold, leave, leave);
     errno = saved_errno;
 }

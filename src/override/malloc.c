@@ -18,6 +18,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What some headers do not declare. */
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t alignment, size_t size);
+void cfree(void *p);
+void *reallocf(void *p, size_t size);
+void *recallocarray(void *p, size_t old_count, size_t count, size_t size);
+void freezero(void *p, size_t size);
+size_t malloc_size(const void *p);
+size_t malloc_good_size(size_t size);
+void *pvalloc(size_t size);
+int mallopt(int number, int value);
+int malloc_trim(size_t pad);
+void malloc_stats(void);
+int malloc_info(int options, FILE *stream);
+
 static void *
 own_malloc(size_t size)
 {
@@ -112,16 +127,6 @@ malloc_usable_size(void *p)
 {
     return jsm_malloc_usable_size(p);
 }
-
-/* What some headers do not declare. */
-void free_sized(void *p, size_t size);
-void free_aligned_sized(void *p, size_t alignment, size_t size);
-void cfree(void *p);
-void *reallocf(void *p, size_t size);
-void *recallocarray(void *p, size_t old_count, size_t count, size_t size);
-void freezero(void *p, size_t size);
-size_t malloc_size(const void *p);
-size_t malloc_good_size(size_t size);
 
 JSM_EXPORT void
 free_sized(void *p, size_t size)
@@ -231,22 +236,18 @@ malloc_info(int options, FILE *stream)
     return jsm_malloc_info(options, stream);
 }
 
-#if defined(__GLIBC__)
-JSM_EXPORT struct mallinfo
-mallinfo(void)
-{
-    struct jsm_mallinfo m = jsm_mallinfo();
+/* By other names in C: <malloc.h> has them with structures of its own, of the same layout, or not at all. */
+struct jsm_mallinfo info(void) __asm__("mallinfo");
+struct jsm_mallinfo2 info2(void) __asm__("mallinfo2");
 
-    return (struct mallinfo){ m.arena, m.ordblks, m.smblks, m.hblks, m.hblkhd,
-                              m.usmblks, m.fsmblks, m.uordblks, m.fordblks, m.keepcost };
+JSM_EXPORT struct jsm_mallinfo
+info(void)
+{
+    return jsm_mallinfo();
 }
 
-JSM_EXPORT struct mallinfo2
-mallinfo2(void)
+JSM_EXPORT struct jsm_mallinfo2
+info2(void)
 {
-    struct jsm_mallinfo2 m = jsm_mallinfo2();
-
-    return (struct mallinfo2){ m.arena, m.ordblks, m.smblks, m.hblks, m.hblkhd,
-                               m.usmblks, m.fsmblks, m.uordblks, m.fordblks, m.keepcost };
+    return jsm_mallinfo2();
 }
-#endif
