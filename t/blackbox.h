@@ -33,6 +33,11 @@ void *recallocarray(void *p, size_t old_count, size_t count, size_t size);
 void freezero(void *p, size_t size);
 size_t malloc_size(const void *p);
 size_t malloc_good_size(size_t size);
+void *pvalloc(size_t size);
+int mallopt(int number, int value);
+void malloc_stats(void);
+int malloc_info(int options, FILE *stream);
+int malloc_trim(size_t pad);
 
 #define jsm_malloc malloc
 #define jsm_calloc calloc
@@ -54,8 +59,15 @@ size_t malloc_good_size(size_t size);
 #define jsm_malloc_size malloc_size
 #define jsm_malloc_good_size malloc_good_size
 #define jsm_mallopt mallopt
+#ifdef __GLIBC__
 #define jsm_mallinfo mallinfo
 #define jsm_mallinfo2 mallinfo2
+#else
+struct jsm_mallinfo mallinfo(void);
+struct jsm_mallinfo2 mallinfo2(void);
+#define jsm_mallinfo() mallinfo()
+#define jsm_mallinfo2() mallinfo2()
+#endif
 #define jsm_malloc_stats malloc_stats
 #define jsm_malloc_info malloc_info
 #define jsm_malloc_trim malloc_trim
@@ -77,6 +89,29 @@ size_t malloc_good_size(size_t size);
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define KIB ((size_t)1024)
 #define MIB ((size_t)1024 * 1024)
+
+/* glibc's numbers for mallopt(), which not each <malloc.h> has. */
+#ifndef M_MXFAST
+enum { M_MXFAST = 1, M_TRIM_THRESHOLD = -1, M_TOP_PAD = -2, M_MMAP_THRESHOLD = -3, M_MMAP_MAX = -4 };
+#endif
+
+#ifdef __GLIBC__
+#define IS_GLIBC true
+#else
+#define IS_GLIBC false
+/* musl's sbrk() moves nothing: here is the library's own break, see os/mem.c, for the tests to move as well. */
+void *jsm_os_break(void);
+void *jsm_os_break_grow(size_t bytes);
+
+static inline void *
+test_sbrk(intptr_t n)
+{
+    void *p = n > 0 ? jsm_os_break_grow((size_t)n) : jsm_os_break(); /* never down */
+
+    return p != NULL ? p : (void *)-1;
+}
+#define sbrk test_sbrk
+#endif
 
 /* A value of errno that no function of the library sets. */
 #define ERRNO_MARK EXDEV

@@ -130,7 +130,8 @@ check_LTLIBRARIES = %D%/libearly.la %D%/dlopen-module.la
 %C%_libearly_la_CFLAGS = $(jsm_blackbox_cflags)
 %C%_libearly_la_LDFLAGS = -avoid-version -shared -rpath /nowhere
 %C%_dlopen_module_la_SOURCES = %D%/dlopen-module.c
-%C%_dlopen_module_la_CFLAGS = $(jsm_blackbox_cflags)
+# Its variables of threads are not the library's: musl refuses to load a module with initial-exec ones.
+%C%_dlopen_module_la_CFLAGS = $(jsm_blackbox_cflags) -ftls-model=global-dynamic
 %C%_dlopen_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 # The order matters: what is named last starts first and ends last.

@@ -112,7 +112,12 @@ main(void)
     pid_t child;
 
     plan(6 + LATE_PLACES + 2);
-    ok(is_made(EARLY_PREINIT), "allocated before the first constructor");
+    if (IS_GLIBC || made[EARLY_PREINIT].p != NULL) {
+        ok(is_made(EARLY_PREINIT), "allocated before the first constructor");
+    } else {
+        skip(1, "this libc runs no functions of .preinit_array");
+        make(EARLY_PREINIT);
+    }
     ok(is_made(EARLY_CONSTRUCTOR_101), "allocated in a constructor of priority 101");
     ok(is_made(EARLY_CONSTRUCTOR_30000), "allocated in a constructor of priority 30000");
     ok(is_made(EARLY_CONSTRUCTOR), "allocated in a constructor");

@@ -50,7 +50,9 @@ blocks(void)
     free(look(aligned_alloc(64, 64), "aligned_alloc"));
     free(look(memalign(128, 100), "memalign"));
     free(look(valloc(100), "valloc"));
+#ifdef __GLIBC__
     free(look(pvalloc(100), "pvalloc"));
+#endif
     if (posix_memalign(&p, 256, 100) == 0)
         free(look(p, "posix_memalign"));
     p = look(malloc(100), "malloc");
@@ -62,6 +64,7 @@ blocks(void)
 static void
 figures(FILE *out)
 {
+#ifdef __GLIBC__ /* other libcs have none of these */
     struct mallinfo2 info = mallinfo2();
 
     if (info.uordblks > (size_t)-1 / 2)
@@ -77,6 +80,9 @@ figures(FILE *out)
     mallopt(M_TRIM_THRESHOLD, 1 << 20);
     malloc_trim(0);
     malloc_stats();
+#else
+    (void)out;
+#endif
 }
 
 static void

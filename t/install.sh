@@ -40,12 +40,12 @@ try() {
     fi
 }
 
-if [ -n "$JSM_LIB" ] && [ "$JSM_CROSS" = no ]; then
+if [ -n "$JSM_LIB" ] && [ "$JSM_CROSS" = no ] && [ -z "$(LD_PRELOAD=$JSM_LIB env true 2>&1)" ]; then
     # shellcheck disable=SC2016
     is "$("$dest$bindir/jsmalloc" run sh -c 'echo "$LD_PRELOAD"')" "$dest$libdir/libjsmalloc.so.1" \
         "the command that is installed finds the library that is"
 else
-    skip "the command that is installed finds the library that is" "no shared library for this machine"
+    skip "the command that is installed finds the library that is" "no shared library for the programs of this machine"
 fi
 
 if [ -z "$PKG_CONFIG" ] || [ -z "$JSM_LIB" ]; then

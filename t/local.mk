@@ -27,7 +27,7 @@ AM_TESTS_ENVIRONMENT = \
 AM_DEFAULT_SOURCE_EXT = .c
 LDADD = libcore.la
 
-EXTRA_DIST += %D%/run %D%/packages
+EXTRA_DIST += %D%/run %D%/packages %D%/packages-platforms
 
 include %D%/unit.mk
 include %D%/blackbox.mk

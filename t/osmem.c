@@ -446,7 +446,7 @@ limited(int resource)
 
     if (resource == RLIMIT_AS && jsm_os_read_file("/proc/self/statm", text, sizeof text) > 0)
         limit.rlim_cur = limit.rlim_max = strtoul(text, NULL, 10) * jsm_os_page_bytes() + 24 * MIB;
-    if (setrlimit((__rlimit_resource_t)resource, &limit) != 0)
+    if (setrlimit(resource, &limit) != 0)
         return 77;
     wrong += fill_up(200000);
     wrong += fill_up(3000); /* last: the heap does not shrink */
@@ -501,6 +501,10 @@ test_limits(void)
         in_child(&child, limited_data);
         ok(ended_well(&child), "RLIMIT_DATA: ENOMEM, blocks as they were, and service again");
         tell_child(&child);
+        if (!IS_GLIBC) {
+            skip(1, "addresses for the heap are reserved beforehand where libc has the break for itself");
+            return;
+        }
         in_child(&child, limited_addresses);
         ok(ended_well(&child), "RLIMIT_AS: ENOMEM, blocks as they were, and service again");
         tell_child(&child);

@@ -49,11 +49,13 @@ int
 main(void)
 {
     void *(*f2)(void *, size_t), *(*f4)(void *, size_t, size_t, size_t);
-    void (*s2)(void *, size_t), (*s3)(void *, size_t, size_t);
-    char *p = reallocarray(NULL, 10, 10), *q = pvalloc(10);
+    void (*s2)(void *, size_t), (*s3)(void *, size_t, size_t), *(*f1)(size_t);
+    char *p = reallocarray(NULL, 10, 10);
     strcpy(p, "contents");
     p = reallocarray(p, 100, 10);
-    free(q);
+    *(void **)&f1 = named("pvalloc");
+    if (f1 != NULL)
+        free(f1(10));
     *(void **)&f2 = named("reallocf");
     if (f2 != NULL)
         p = f2(p, 5000);

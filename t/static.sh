@@ -11,7 +11,8 @@ dest=$scratch/dest
 installed_paths
 install_tree "$dest"
 
-echo 'int main(void) { return 0; }' > "$scratch/empty.c"
+# The pointer is right only if somebody relocates the program.
+echo 'static int zero, *volatile p = &zero; int main(void) { return *p; }' > "$scratch/empty.c"
 printf '%s\n' '#include <string>' 'int main() { return (int)std::string(100, 0).size() - 100; }' > "$scratch/empty.cc"
 
 # can_link COMPILER SOURCE FLAG...: whether the compiler has what a static program needs.

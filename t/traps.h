@@ -16,9 +16,14 @@
 
 #include "blackbox.h"
 
+#if __has_include(<linux/seccomp.h>)
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#define TRAPS_CAN_BE 1
+#else
+#define TRAPS_CAN_BE 0 /* a libc without the headers of the kernel */
+#endif
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -40,23 +45,25 @@
 #define SYS_clock_gettime SYS_clock_gettime64
 #endif
 
-#define TRAPS_WHY "no filter of system calls here: another machine, an emulator, or a kernel that does not allow it"
+#define TRAPS_WHY "no filter of system calls here: another machine, an emulator, no headers of the kernel, or one that forbids it"
 
-#if defined(__x86_64__) && !defined(__ILP32__)
+#if TRAPS_CAN_BE && defined(__x86_64__) && !defined(__ILP32__)
 #define TRAP_ARCH AUDIT_ARCH_X86_64
 #define TRAP_RESULT(context) (context)->uc_mcontext.gregs[REG_RAX]
 #define TRAP_ARG(context, i) (context)->uc_mcontext.gregs[trap_register[i]]
 static const int trap_register[6] = {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9};
 __asm__(".text\n"
+        ".globl trap_raw, trap_raw_end\n"
         "trap_raw:\n"
         "    mov %rdi, %rax\n    mov %rsi, %rdi\n    mov %rdx, %rsi\n    mov %rcx, %rdx\n"
         "    mov %r8, %r10\n    mov %r9, %r8\n    mov 8(%rsp), %r9\n    syscall\n"
         "trap_raw_end:\n    ret\n");
-#elif defined(__aarch64__)
+#elif TRAPS_CAN_BE && defined(__aarch64__)
 #define TRAP_ARCH AUDIT_ARCH_AARCH64
 #define TRAP_RESULT(context) (context)->uc_mcontext.regs[0]
 #define TRAP_ARG(context, i) (context)->uc_mcontext.regs[i]
 __asm__(".text\n"
+        ".globl trap_raw, trap_raw_end\n"
         "trap_raw:\n"
         "    mov x8, x0\n    mov x0, x1\n    mov x1, x2\n    mov x2, x3\n"
         "    mov x3, x4\n    mov x4, x5\n    mov x5, x6\n    svc 0\n"

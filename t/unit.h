@@ -84,22 +84,22 @@ set_option(const char *name, const char *value)
 BB_UNUSED static const char *
 access_of(const void *p)
 {
-    static char rights[8];
-    char line[512];
-    FILE *maps = fopen("/proc/self/maps", "r");
+    static char text[4 << 20], rights[8];
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC); /* not fopen(), which may map memory itself */
+    size_t len = 0;
+    ssize_t n;
 
-    rights[0] = '\0';
-    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    while (fd >= 0 && (n = read(fd, text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    if (fd >= 0)
+        close(fd);
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
         unsigned long long from, to;
-        char found[8];
-        if (sscanf(line, "%llx-%llx %7s", &from, &to, found) == 3 && (uintptr_t)p >= from && (uintptr_t)p < to) {
-            memcpy(rights, found, sizeof rights);
-            break;
-        }
+        if (sscanf(line, "%llx-%llx %7s", &from, &to, rights) == 3 && (uintptr_t)p >= from && (uintptr_t)p < to)
+            return rights;
     }
-    if (maps != NULL)
-        fclose(maps);
-    return rights;
+    return "";
 }
 
 /* Whether all of it reads as zero. */
