@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	%D%/check-layers.awk \
 	%D%/check-links.awk \
 	%D%/check-variants \
+	%D%/count-results \
 	%D%/check-order.awk \
 	%D%/declared.awk \
 	%D%/genopt.awk \
