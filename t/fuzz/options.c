@@ -98,11 +98,12 @@ check_forms(void)
 static size_t
 allocated_bytes(void)
 {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+#if defined(__GLIBC__)
+#if __GLIBC_PREREQ(2, 33)
     return mallinfo2().uordblks;
-#else
-    return 0;
 #endif
+#endif
+    return 0;
 }
 
 static void
