@@ -223,6 +223,23 @@ say_to_terminal(void)
     return says(text, "over here") ? 0 : 1;
 }
 
+/* What is written to the master of a terminal is as if it had been typed. */
+static int
+say_to_master(void)
+{
+    char text[100];
+    int slave;
+
+    close(STDERR_FILENO);
+    if (posix_openpt(O_RDWR | O_NOCTTY) != STDERR_FILENO || grantpt(STDERR_FILENO) != 0 ||
+        unlockpt(STDERR_FILENO) != 0 || (slave = open(ptsname(STDERR_FILENO), O_RDWR | O_NOCTTY | O_NONBLOCK)) < 0)
+        return 77;
+    if (provoke() != 0)
+        return 2;
+    jsm_option_set("stats", "off");
+    return read(slave, text, sizeof text) < 0 && errno == EAGAIN ? 0 : 1;
+}
+
 static void
 end_well_if_told(int sig)
 {
@@ -274,11 +291,13 @@ test_all(void)
            says(contents(path), "{"),
        "statistics that the program itself calls for go to descriptor 2, whatever it is");
     is_int(run_child(say_to_socket), 0, "no report goes into a connection");
-    int verdict = run_child(say_to_terminal);
-    if (verdict == 77)
-        skip(1, "no terminals here");
-    else
-        is_int(verdict, 0, "one goes to a terminal");
+    int to_terminal = run_child(say_to_terminal), to_master = run_child(say_to_master);
+    if (to_terminal == 77) {
+        skip(2, "no terminals here");
+    } else {
+        is_int(to_terminal, 0, "one goes to a terminal");
+        is_int(to_master, 0, "but none to its other side, where it would be typed");
+    }
     is_int(run_child(abort_silently), 0, "the report of an abort is in memory, where a core dump shows it");
     close(said);
     close(nowhere);
@@ -298,7 +317,7 @@ main(int argc, char **argv)
     int fd = mkstemp(path);
     close(fd);
     (void)unlink(path);
-    plan(6 * 2 + 1 + 1 + 2 + 1 + 3);
+    plan(6 * 2 + 1 + 1 + 2 + 1 + 4);
     test_all();
     (void)unlink(path);
     return done();

@@ -14,6 +14,7 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -251,6 +252,18 @@ jsm_os_stderr_keep(void)
     errno = saved_errno;
 }
 
+/* By the numbers that Linux gives them; to ask would be a system call more. */
+static bool
+is_terminal_or_null(dev_t device)
+{
+    unsigned type = major(device), which = minor(device);
+
+    return (type >= 136 && type <= 143) ||  /* pseudo-terminals, not their masters */
+        (type == 4 && which < 64) ||        /* virtual consoles */
+        (type == 5 && which < 2) ||         /* /dev/tty, /dev/console */
+        (type == 1 && which == 3);          /* /dev/null */
+}
+
 /* Whether an open descriptor 2 is there for messages.  What the program had from its start is; and what it has put
  * there itself, unless it may just have got the number by chance for a file or a connection of its own. */
 static bool
@@ -262,7 +275,7 @@ is_for_messages(const struct stat *now)
         return false;
     if (S_ISREG(now->st_mode))
         return (fcntl(STDERR_FILENO, F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND);
-    return S_ISCHR(now->st_mode) || S_ISFIFO(now->st_mode);
+    return S_ISFIFO(now->st_mode) || (S_ISCHR(now->st_mode) && is_terminal_or_null(now->st_rdev));
 }
 
 /* The descriptor that was kept, if the program has not put something else there. */

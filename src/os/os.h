@@ -172,7 +172,7 @@ void jsm_os_stderr_note(void);
 void jsm_os_stderr_keep(void);
 
 /* Where messages go that nobody called for: to descriptor 2, if it is what it was at the start, or has become a
- * terminal, another device, a pipe or a file that is written by appending alone.  A program that was started
+ * terminal, /dev/null, a pipe or a file that is written by appending alone.  A program that was started
  * without, or that has closed it, may have a file or a connection of its own under that number, into which no
  * message may fall: then to the descriptor that was kept, or -1. */
 int jsm_os_stderr_fd(void);
