@@ -45,7 +45,7 @@
 #define SYS_clock_gettime SYS_clock_gettime64
 #endif
 
-#define TRAPS_WHY "system calls cannot be stopped here: by this machine, an emulator, the kernel, or for want of its headers"
+#define TRAPS_WHY "system calls cannot be stopped: by this machine, an emulator, the kernel, or without its headers"
 
 #if TRAPS_CAN_BE && defined(__x86_64__) && !defined(__ILP32__)
 #define TRAP_ARCH AUDIT_ARCH_X86_64
