@@ -2,10 +2,7 @@
 # reads it, and programs with threads and children go on as without.
 # SPDX-License-Identifier: MIT
 . "$top_srcdir/t/tap.sh"
-need_own_programs
-[ -z "$JSM_SANITIZER" ] || skip_all "the library of a sanitizer does not replace malloc"
-[ -n "$JSM_LIB" ] || skip_all "no shared library that replaces malloc"
-[ "$JSM_CROSS" = no ] || skip_all "programs of this machine cannot be preloaded with it"
+need_preload
 scratch
 unset JSMALLOC_CONF
 

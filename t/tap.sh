@@ -8,6 +8,7 @@
 #   skip_all WHY                                before any result: nothing applies; ends the script
 #   scratch                                     makes the folder $scratch, removed at the end
 #   need_own_programs                           skips all unless programs of ours can run here
+#   need_preload                                ... and other programs can be preloaded with the library
 #   run PROGRAM [ARG]...                        runs one, through the emulator if there is one
 #
 # SPDX-License-Identifier: MIT
@@ -86,6 +87,14 @@ need_own_programs() {
     if [ "$JSM_CROSS" = yes ] && [ -z "${JSM_EMULATOR-}" ]; then
         skip_all "built for another machine, and no JSM_EMULATOR"
     fi
+}
+
+# And those of this machine take the library in place of their malloc.
+need_preload() {
+    need_own_programs
+    [ -z "$JSM_SANITIZER" ] || skip_all "the library of a sanitizer does not replace malloc"
+    [ -n "$JSM_LIB" ] || skip_all "no shared library that replaces malloc"
+    [ "$JSM_CROSS" = no ] || skip_all "programs of this machine cannot be preloaded with it"
 }
 
 # The paths that configure was given, as the variables libdir, includedir ...

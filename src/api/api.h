@@ -12,15 +12,23 @@
 #include <errno.h>
 #include <jsmalloc.h>
 
+/* The size of an array; false and ENOMEM if there can be none. */
+JSM_INLINE bool
+jsm_array_bytes(size_t count, size_t size, size_t *bytes)
+{
+    if (jsm_likely(!__builtin_mul_overflow(count, size, bytes)))
+        return true;
+    errno = ENOMEM;
+    return false;
+}
+
 JSM_INLINE void *
 jsm_calloc_fast(size_t count, size_t size)
 {
     size_t bytes;
 
-    if (jsm_unlikely(__builtin_mul_overflow(count, size, &bytes))) {
-        errno = ENOMEM;
+    if (!jsm_array_bytes(count, size, &bytes))
         return NULL;
-    }
     if (bytes > JSM_DIRECT_MAX)
         return jsm_malloc_slow(bytes, true);
     void *p = jsm_malloc_fast(bytes);

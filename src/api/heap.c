@@ -109,11 +109,7 @@ jsm_heap_calloc(jsm_heap *heap, size_t count, size_t size)
 {
     size_t bytes;
 
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return jsm_malloc_in(inside(heap), bytes, true);
+    return jsm_array_bytes(count, size, &bytes) ? jsm_malloc_in(inside(heap), bytes, true) : NULL;
 }
 
 void *

@@ -112,11 +112,7 @@ jsm_reallocarray(void *p, size_t count, size_t size)
 {
     size_t bytes;
 
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return jsm_realloc(p, bytes);
+    return jsm_array_bytes(count, size, &bytes) ? jsm_realloc(p, bytes) : NULL;
 }
 
 void *
@@ -165,10 +161,8 @@ jsm_recallocarray(void *p, size_t old_count, size_t count, size_t size)
 
     if (p == NULL)
         return jsm_calloc_fast(count, size);
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
+    if (!jsm_array_bytes(count, size, &bytes))
         return NULL;
-    }
     if (__builtin_mul_overflow(old_count, size, &old_bytes) || !jsm_block_expect("recallocarray", p, &block) ||
         old_bytes > block.bytes) {
         errno = EINVAL;

@@ -248,6 +248,17 @@ add_label(struct jsm_text *t, const struct table *table, const struct row *row)
         jsm_text_dec(t, row->number);
 }
 
+static void
+say_key(struct out *out, const char *before, const struct table *table, const char *after)
+{
+    struct jsm_text *t = line(out);
+
+    jsm_text_str(t, before);
+    jsm_text_str(t, table->key);
+    jsm_text_str(t, after);
+    emit(out);
+}
+
 #define EACH_COLUMN(table, i) (size_t i = 0; i < COLUMNS_MAX && (table)->column[i] != NULL; i++)
 
 /* ---- Text ---- */
@@ -327,13 +338,8 @@ json_figure(struct out *out, const struct figure *f, size_t value)
 static void
 json_open(struct out *out, const struct table *table, size_t k)
 {
-    struct jsm_text *t = line(out);
-
     (void)k;
-    jsm_text_str(t, table != tables ? ",\n  \"" : "  \"");
-    jsm_text_str(t, table->key);
-    jsm_text_str(t, "\": [");
-    emit(out);
+    say_key(out, table != tables ? ",\n  \"" : "  \"", table, "\": [");
 }
 
 static void
@@ -415,13 +421,8 @@ xml_figure(struct out *out, const struct figure *f, size_t value)
 static void
 xml_open(struct out *out, const struct table *table, size_t k)
 {
-    struct jsm_text *t = line(out);
-
     (void)k;
-    jsm_text_str(t, "<table name=\"");
-    jsm_text_str(t, table->key);
-    jsm_text_str(t, "\">\n");
-    emit(out);
+    say_key(out, "<table name=\"", table, "\">\n");
 }
 
 static void

@@ -82,10 +82,7 @@ reallocarray(void *p, size_t count, size_t size)
 
     if (jsm_likely(!is_second()))
         return jsm_reallocarray(p, count, size);
-    if (!__builtin_mul_overflow(count, size, &bytes))
-        return realloc_of_program(p, bytes);
-    errno = ENOMEM;
-    return NULL;
+    return jsm_array_bytes(count, size, &bytes) ? realloc_of_program(p, bytes) : NULL;
 }
 
 JSM_EXPORT void *
@@ -170,10 +167,8 @@ recallocarray(void *p, size_t old_count, size_t count, size_t size)
 
     if (jsm_likely(!is_second()))
         return jsm_recallocarray(p, old_count, count, size);
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
+    if (!jsm_array_bytes(count, size, &bytes))
         return NULL;
-    }
     if (p == NULL)
         return calloc_of_program(count, size);
     if (__builtin_mul_overflow(old_count, size, &old_bytes)) {

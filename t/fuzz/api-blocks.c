@@ -156,6 +156,30 @@ run_realloc(const struct fuzz_line *l)
     change(s, l->n[2] % 2 == 0 ? jsm_realloc(s->block.p, size) : jsm_reallocarray(s->block.p, size, 1), size);
 }
 
+/* The block was freed by the function that answered NULL. */
+static void
+vanish(struct slot *s)
+{
+    FUZZ_CHECK(jsm_is_ours(s->block.p) == 0);
+    model.live_bytes -= s->block.size;
+    s->block.p = NULL;
+    left(s);
+}
+
+/* As change(), for a function that keeps only the first bytes, and makes zeros of the others. */
+static void
+change_zeroed(struct slot *s, unsigned char *q, size_t size, size_t kept)
+{
+    if (q != NULL) {
+        FUZZ_CHECK(is_filled(q, kept, s->block.size, s->block.id));
+        if (size > kept)
+            check_zero(q + kept, size - kept);
+        model.live_bytes -= s->block.size;
+        s->block.size = 0;
+    }
+    change(s, q, size);
+}
+
 void
 run_reallocf(const struct fuzz_line *l)
 {
@@ -164,7 +188,6 @@ run_reallocf(const struct fuzz_line *l)
 
     if (!may_change(s))
         return;
-    struct slot old = *s;
     mark();
     void *q = jsm_reallocf(s->block.p, size);
     if (q != NULL) {
@@ -173,10 +196,7 @@ run_reallocf(const struct fuzz_line *l)
     }
     if (size > 0)
         check_refusal(s->heap, size);
-    FUZZ_CHECK(jsm_is_ours(old.block.p) == 0);
-    model.live_bytes -= old.block.size;
-    s->block.p = NULL;
-    left(s);
+    vanish(s);
 }
 
 void
@@ -190,14 +210,7 @@ run_rezalloc(const struct fuzz_line *l)
     old = old % (s->block.size + 1);
     mark();
     unsigned char *q = jsm_rezalloc(s->block.p, old, size);
-    if (q != NULL) {
-        if (size > old)
-            check_zero(q + old, size - old);
-        FUZZ_CHECK(is_filled(q, old < size ? old : size, s->block.size, s->block.id));
-        model.live_bytes -= s->block.size;
-        s->block.size = 0;
-    }
-    change(s, q, size);
+    change_zeroed(s, q, size, old < size ? old : size);
 }
 
 void
@@ -215,20 +228,10 @@ run_recallocarray(const struct fuzz_line *l)
     size_t size = count > PTRDIFF_MAX ? count : count * width, kept = size < old * width ? size : old * width;
     if (q == NULL && size == 0 && errno == ERRNO_MARK) { /* zero_size */
         check_refusal(s->heap, 0);
-        FUZZ_CHECK(jsm_is_ours(s->block.p) == 0);
-        model.live_bytes -= s->block.size;
-        s->block.p = NULL;
-        left(s);
+        vanish(s);
         return;
     }
-    if (q != NULL) {
-        FUZZ_CHECK(is_filled(q, kept, s->block.size, s->block.id));
-        if (size > kept)
-            check_zero(q + kept, size - kept);
-        model.live_bytes -= s->block.size;
-        s->block.size = 0;
-    }
-    change(s, q, size);
+    change_zeroed(s, q, size, kept);
 }
 
 void

@@ -141,18 +141,11 @@ misuse(struct slot *s, unsigned char *p, size_t kind)
 static void
 run_misuse(const struct fuzz_line *l)
 {
-    static unsigned char elsewhere[64];
     struct slot *s = slot_of(l->n[0]);
-    unsigned char *p = s->last;
+    unsigned char *p = fuzz_wrong_pointer(l, s->last, s->block.p, s->block.size);
 
     if (!may_use(s->heap))
         return;
-    if (l->n[2] % 4 == 1 && !is_free(s))
-        p = s->block.p + 1 + l->n[3] % (s->block.size + 1);
-    else if (l->n[2] % 4 == 2)
-        p = elsewhere + l->n[3] % sizeof elsewhere;
-    else if (l->n[2] % 4 == 3)
-        p = (unsigned char *)l->n[3];
     if (p == NULL || is_start(p) || !jsm_mallopt(JSM_M_CHECK_ACTION, 0))
         return;
     misuse(s, hide(p), l->n[1]);

@@ -114,6 +114,24 @@ fuzz_each_line(const char *text, size_t size, void (*run)(const struct fuzz_op *
     snprintf(current, sizeof current, "the end of the input");
 }
 
+unsigned char *
+fuzz_wrong_pointer(const struct fuzz_line *line, unsigned char *last, unsigned char *p, size_t size)
+{
+    static unsigned char elsewhere[64];
+    size_t offset = line->n[3];
+
+    switch (line->n[2] % 4) {
+    case 1:
+        return p != NULL ? p + 1 + offset % (size + 1) : last;
+    case 2:
+        return elsewhere + offset % sizeof elsewhere;
+    case 3:
+        return (unsigned char *)offset;
+    default:
+        return last;
+    }
+}
+
 /* ---- Random inputs ---- */
 
 static size_t

@@ -48,6 +48,10 @@ extern const struct fuzz_target fuzz_target;
 /* Runs the operations of an input; `run` is called for each of them and calls op->run(line) in its time. */
 void fuzz_each_line(const char *text, size_t size, void (*run)(const struct fuzz_op *op, const struct fuzz_line *line));
 
+/* A pointer that is no block, unless one has come to be there.  Numbers 2 and 3 of the line choose it: `last`, one
+ * into the block `p` of `size` bytes, into other memory, or anywhere.  May be NULL. */
+unsigned char *fuzz_wrong_pointer(const struct fuzz_line *line, unsigned char *last, unsigned char *p, size_t size);
+
 /* Ends the program: something is not as it should be.  What it was, and the line that was being run, are told. */
 _Noreturn void fuzz_fail(const char *what, const char *file, int line);
 

@@ -187,16 +187,9 @@ is_live(const unsigned char *p)
 static void
 run_misuse(const struct fuzz_line *l)
 {
-    static unsigned char elsewhere[64];
     struct slot *s = slot_of(l->n[0]);
-    unsigned char *p = s->last;
+    unsigned char *p = fuzz_wrong_pointer(l, s->last, s->p, s->size);
 
-    if (l->n[2] % 4 == 1 && s->p != NULL)
-        p = s->p + 1 + l->n[3] % s->size;
-    else if (l->n[2] % 4 == 2)
-        p = elsewhere + l->n[3] % sizeof elsewhere;
-    else if (l->n[2] % 4 == 3)
-        p = (unsigned char *)l->n[3];
     if (p == NULL || is_live(p) || !jsm_mallopt(JSM_M_CHECK_ACTION, 0))
         return;
     errno = ERRNO_MARK;
