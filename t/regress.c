@@ -578,7 +578,7 @@ free_block(void *p)
     return NULL;
 }
 
-/* Blocks outlive their heap in the program's memory; who frees the last one is another thread in `odd` rounds. */
+/* Blocks outlive their heap in the program's memory; in odd rounds another thread frees the last one. */
 static int
 reuse_buffer(void)
 {
@@ -606,10 +606,46 @@ reuse_buffer(void)
     return faults_status(faults);
 }
 
+enum { LATE_FREERS = 3, BLOCKS_EACH = 40 };
+
+static void *blocks_of_deleted[LATE_FREERS][BLOCKS_EACH];
+
+static void *
+free_blocks(void *of)
+{
+    for (unsigned i = 0; i < BLOCKS_EACH; i++)
+        jsm_free(((void **)of)[i]);
+    return NULL;
+}
+
+static int
+reuse_buffer_races(void)
+{
+    static unsigned char memory[4 << 20];
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    pthread_t thread[LATE_FREERS];
+    unsigned faults = 0;
+
+    config.memory = memory;
+    config.memory_bytes = sizeof memory;
+    for (unsigned round = 0; round < rounds(50, 1000) && faults == 0; round++) {
+        jsm_heap *heap = jsm_heap_new(&config);
+        faults += heap == NULL;
+        for (unsigned i = 0; i < LATE_FREERS * BLOCKS_EACH && heap != NULL; i++)
+            blocks_of_deleted[i % LATE_FREERS][i / LATE_FREERS] = jsm_heap_malloc(heap, i % 50 == 0 ? 100000 : i * 8);
+        for (unsigned i = 0; i < LATE_FREERS; i++)
+            thread[i] = start_thread(free_blocks, blocks_of_deleted[i]);
+        jsm_heap_delete(heap);
+        for (unsigned i = 0; i < LATE_FREERS; i++)
+            pthread_join(thread[i], NULL);
+    }
+    return faults_status(faults + (unsigned)jsm_check());
+}
+
 int
 main(void)
 {
-    plan(17);
+    plan(18);
     test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
     test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
     test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
@@ -627,5 +663,6 @@ main(void)
     test(free_aligned_in_heap, "free_aligned_sized of small blocks from jsm_heap_aligned_alloc");
     test(free_squeezed, "free_sized of a block that is longer for lack of memory, when its heap is deleted");
     test(reuse_buffer, "memory of a deleted heap is the program's again with the last block");
+    test(reuse_buffer_races, "also where threads free them while the heap is deleted");
     return done();
 }
