@@ -613,6 +613,7 @@ JSM_API int jsm_malloc_trim(size_t pad);
 #define JSM_M_PROFILE            0x4a53000f
 #define JSM_M_SAMPLE_INTERVAL    0x4a530010
 #define JSM_M_HARDEN             0x4a530011
+#define JSM_M_GUARD_SAMPLE       0x4a530012
 /* End of the options by number. */
 
 /* Sets an option by number.

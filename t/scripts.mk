@@ -9,6 +9,7 @@ jsm_script_tests = \
 	%D%/option-forms.sh \
 	%D%/option-program.sh \
 	%D%/profile-program.sh \
+	%D%/guard-program.sh \
 	%D%/man.sh \
 	%D%/man-examples.sh \
 	%D%/install.sh \

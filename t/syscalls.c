@@ -30,6 +30,7 @@ static const struct {
     {"newfstatat", SYS_newfstatat},
     {"getpid", SYS_getpid},
     {"clock_gettime", SYS_clock_gettime},
+    {"rt_sigaction", SYS_rt_sigaction},
     {"rt_sigprocmask", SYS_rt_sigprocmask},
     {"gettid", SYS_gettid},
     {"tgkill", SYS_tgkill},
@@ -66,6 +67,8 @@ use_all(const char *options)
     (void)jsm_malloc_trim(0);
     jsm_malloc_stats();
     (void)jsm_option_set("stats", "exit");
+    (void)jsm_option_set("guard_sample", "2");
+    v = v == GOOD ? work() : v;
     if (v == GOOD)
         exit(0);
     return v;

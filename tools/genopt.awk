@@ -19,6 +19,7 @@ function die(message) {
 function c_number(word) {
     if (word == "auto") return "JSM_OPT_AUTO"
     if (word == "unlimited") return "JSM_OPT_UNLIMITED"
+    if (word == "off") return "INT64_C(0)"
     if (word !~ /^-?[0-9]+$/) die("not a number: " word)
     return "INT64_C(" word ")"
 }
@@ -103,9 +104,9 @@ function print_row(o,    type, range, def, greatest) {
         range = "0 " def
     }
     greatest = word_of(range, 2)
-    printf "JSM_OPTION(%s, \"%s\", %s, %s, %s, %s, %s, %s, %s, \"%s\")\n", capitals(o), o, "JSM_TYPE_" capitals(type),
+    printf "JSM_OPTION(%s, \"%s\", %s, %s, %s, %s, %s, %s, %s, %s, \"%s\")\n", capitals(o), o, "JSM_TYPE_" capitals(type),
         c_number(def), c_number(word_of(range, 1)), c_number(greatest), has(range, "auto") ? "true" : "false",
-        has(range, "unlimited") ? "true" : "false", field[o, "number"], choices[o]
+        has(range, "unlimited") ? "true" : "false", has(range, "off") ? "true" : "false", field[o, "number"], choices[o]
 }
 
 function print_table(    i, set) {
@@ -187,6 +188,7 @@ function print_words(    i, o, words) {
         words = choices[o]
         if (has(field[o, "range"], "auto")) words = words (words == "" ? "" : " ") "auto"
         if (has(field[o, "range"], "unlimited")) words = words (words == "" ? "" : " ") "unlimited"
+        if (has(field[o, "range"], "off")) words = words (words == "" ? "" : " ") "off"
         print o, kind[o] (words == "" ? "" : " ") words
     }
 }

@@ -44,7 +44,8 @@ enum jsm_kind {
     JSM_KIND_SLAB_PART, /* a further slice of a slab; `back` leads to the first */
     JSM_KIND_LARGE,     /* one block in an arena */
     JSM_KIND_HUGE,      /* one block, a mapping of its own */
-    JSM_KIND_GONE       /* was HUGE, and was freed; in an arena as good as NONE */
+    JSM_KIND_GONE,      /* was HUGE, and was freed; in an arena as good as NONE */
+    JSM_KIND_GUARD      /* of the pool of blocks between guard pages, see heap/guard.c */
 };
 
 /* Where a slab stands; see doc/concurrency.md for the transitions. */

@@ -139,6 +139,8 @@ jsm_is_ours(const void *p)
 static bool
 is_right_in_class(const struct jsm_block *block, unsigned c, size_t size)
 {
+    if (jsm_kind(block->span) == JSM_KIND_GUARD)
+        return size == block->bytes;
     if ((block->span->traits & JSM_TRAIT_HARD) != 0)
         return size == block->bytes || (size == 0 && block->bytes == 1); /* large ones have a byte at least */
     if (jsm_kind(block->span) == JSM_KIND_SLAB && block->span->squeezed)

@@ -20,6 +20,8 @@ static _Atomic(uint32_t) n_moves;
 static bool
 fits_in_place(const struct jsm_block *block, size_t size)
 {
+    if (jsm_kind(block->span) == JSM_KIND_GUARD)
+        return size == block->bytes;
     if ((block->span->traits & JSM_TRAIT_HARD) != 0)
         return jsm_harden_resize(block, size);
     if (!jsm_hardened() && jsm_malloc_good_size(size) == block->bytes)

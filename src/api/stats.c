@@ -55,6 +55,7 @@ jsm_stats_take(struct jsm_stats *stats, bool resident)
     }
     jsm_span_totals(&stats->spans);
     jsm_huge_totals(&stats->spans);
+    jsm_guard_totals(&stats->spans);
     jsm_heap_totals(&stats->heap);
     size_t descriptors = jsm_arena_ever_slices() + stats->spans.huge_count;
     stats->metadata_bytes = jsm_meta_bytes() + descriptors * sizeof(struct jsm_span);

@@ -23,13 +23,13 @@ profile_options(void)
 }
 
 struct options {
-    int64_t fast_path, profile;
+    int64_t fast_path, profile, guard;
 };
 
 static struct options
 options_now(void)
 {
-    return (struct options){ fast_path_options(), profile_options() };
+    return (struct options){ fast_path_options(), profile_options(), jsm_option(JSM_OPT_GUARD_SAMPLE) };
 }
 
 static int
@@ -47,6 +47,8 @@ apply(bool changed, struct options before)
     }
     if (profile_options() != 0 && profile_options() != before.profile)
         jsm_profile_start();
+    if (jsm_option(JSM_OPT_GUARD_SAMPLE) != 0 && before.guard == 0)
+        jsm_guard_start();
     return 1;
 }
 
@@ -55,7 +57,7 @@ apply(bool changed, struct options before)
 __attribute__((constructor)) static void
 set_up(void)
 {
-    struct options before = { fast_path_options(), 0 }; /* a profile cannot begin earlier than here */
+    struct options before = { fast_path_options(), 0, 0 }; /* profile and guards cannot begin earlier than here */
 
     jsm_options_init();
     if (jsm_harden_start() && jsm_theap_peek() != NULL)

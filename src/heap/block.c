@@ -88,6 +88,10 @@ jsm_block_find(const void *p, struct jsm_block *block)
     default:
         find_none(slice, p, block);
         break;
+    case JSM_KIND_GUARD:
+        if (!jsm_guard_find(p, block))
+            *block = (struct jsm_block){ .found = JSM_FOUND_FOREIGN };
+        break;
     }
 }
 
@@ -210,6 +214,9 @@ jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
         break;
     case JSM_KIND_SLAB:
         jsm_free_in_slab(th, block->span, block->index);
+        break;
+    case JSM_KIND_GUARD:
+        jsm_guard_free(block);
         break;
     default:
         freed_meanwhile(block);

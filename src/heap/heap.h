@@ -103,15 +103,22 @@ jsm_hardened(void)
     return jsm_unlikely(jsm_load_relaxed(&jsm_harden_level) != JSM_HARDEN_OFF);
 }
 
-/* Whether every call is to take the slow path, and why. */
-enum jsm_slow { JSM_SLOW_NOT, JSM_SLOW_HARDENED, JSM_SLOW_OPTIONS };
+/* Which calls take the slow path although the fast one could serve them, and why. */
+enum jsm_slow {
+    JSM_SLOW_NOT,
+    JSM_SLOW_MALLOC,   /* every malloc, to be counted: option guard_sample */
+    JSM_SLOW_HARDENED, /* from here on all calls */
+    JSM_SLOW_OPTIONS   /* perturb, profile */
+};
 
 static inline enum jsm_slow
 jsm_theap_wants_slow(void)
 {
     if (jsm_option(JSM_OPT_PERTURB) != 0 || jsm_option(JSM_OPT_PROFILE) != 0)
         return JSM_SLOW_OPTIONS;
-    return jsm_hardened() ? JSM_SLOW_HARDENED : JSM_SLOW_NOT;
+    if (jsm_hardened())
+        return JSM_SLOW_HARDENED;
+    return jsm_option(JSM_OPT_GUARD_SAMPLE) != 0 ? JSM_SLOW_MALLOC : JSM_SLOW_NOT;
 }
 
 /* How many threads have a theap now; with one, nobody else can free. */
@@ -231,6 +238,10 @@ void jsm_misuse_heap(const char *function, const void *p, const struct jsm_block
 /* or of another size. */
 void jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size);
 
+/* An access (of what kind `function` says) has failed, at what `context` says; the block may be NULL.  Returns. */
+void jsm_misuse_fault(const char *function, const void *p, const struct jsm_block *block, const char *kind,
+                      const char *detail, const void *context);
+
 /* In the child of fork(): reports that other threads were making are nobody's. */
 void jsm_misuse_after_fork(void);
 
@@ -346,6 +357,9 @@ void *jsm_user_heap_alloc(struct jsm_theap *th, unsigned c, size_t bytes, size_t
 
 bool jsm_user_heap_zero_null(const struct jsm_heap *heap);
 
+/* Whether blocks of the heap may be anywhere, and are not counted. */
+bool jsm_user_heap_may_guard(const struct jsm_heap *heap);
+
 /* Whether blocks of the heap may be longer than their size asks for. */
 bool jsm_user_heap_is_squeezed(const struct jsm_heap *heap);
 
@@ -426,11 +440,12 @@ enum { JSM_PROFILE_FRAMES = 12 };
 struct jsm_profile_stacks {
     void *alloc[JSM_PROFILE_FRAMES], *free[JSM_PROFILE_FRAMES];
     unsigned n_alloc, n_free;
+    bool alloc_elsewhere, free_elsewhere; /* by another thread, as far as that is known */
 };
 bool jsm_profile_stacks_of(const void *block, bool is_live, struct jsm_profile_stacks *stacks);
 
 /* Callers of the calling thread, JSM_OS_STACK_MAX at most, how many.  Takes no memory: where it would, that is until
- * there was a profile on a processor that jsm_os_unwind() does not know, 0. */
+ * there was a profile or guard on a processor that jsm_os_unwind() does not know, 0. */
 unsigned jsm_profile_walk(void **frames);
 
 /* Figures of all samples; and how many there was no room for. */
@@ -441,6 +456,70 @@ JSM_COLD void jsm_profile_tell(void (*write)(void *arg, const char *text), void 
 
 /* For fork(). */
 extern struct jsm_lock jsm_profile_lock;
+
+/* ---- Guards: heap/guard.c ---- */
+
+/* Makes the pool ready, and hears of faults from then on; when the option guard_sample is set.  Takes memory. */
+JSM_COLD void jsm_guard_start(void);
+
+/* Whether it was called, and there was memory. */
+bool jsm_guard_is_ready(void);
+
+extern _Thread_local _Atomic(uint32_t) jsm_guard_countdown; /* allocations of this thread until one is due */
+
+/* See jsm_guard_take(). */
+JSM_COLD void *jsm_guard_alloc(struct jsm_heap *heap, size_t bytes, size_t align);
+
+/* Counts an allocation; whether it is due, which it is until jsm_guard_alloc() was asked. */
+static inline bool
+jsm_guard_is_due(void)
+{
+    if (jsm_likely(!jsm_own_decrement(&jsm_guard_countdown)))
+        return false;
+    /* ORDER: relaxed; no other thread looks. */
+    jsm_store_relaxed(&jsm_guard_countdown, 1);
+    return true;
+}
+
+/* The same where the option may be off. */
+static inline bool
+jsm_guard_asks(void)
+{
+    return jsm_unlikely(jsm_option(JSM_OPT_GUARD_SAMPLE) != 0) && jsm_guard_is_due();
+}
+
+/* An allocation: a block of zeros between guard pages if it is one that is to be sampled, else, or if no slot is
+ * free, NULL.  `align` is of aligned_alloc(), 1 for malloc().  No lock is held. */
+static inline void *
+jsm_guard_take(struct jsm_heap *heap, size_t bytes, size_t align)
+{
+    if (!jsm_guard_asks())
+        return NULL;
+    return jsm_guard_alloc(heap, bytes, jsm_max(align, bytes > JSM_MAX_ALIGN / 2 ? (size_t)JSM_MAX_ALIGN : 8));
+}
+
+/* What `p`, in a slice of kind GUARD, is; false: nothing that there ever was. */
+bool jsm_guard_find(const void *p, struct jsm_block *block);
+
+/* Frees a live block, or finds that another thread has.  No lock is held. */
+void jsm_guard_free(const struct jsm_block *block);
+
+/* The stacks of a block, if it is one of these; waits for nobody. */
+bool jsm_guard_stacks_of(const struct jsm_block *block, struct jsm_profile_stacks *stacks);
+
+/* Tells of each live block: its descriptor, and the memory of its pages.  And adds them up as direct mappings. */
+void jsm_guard_tell(void (*tell)(struct jsm_span *span, size_t bytes, void *arg), void *arg);
+void jsm_guard_totals(struct jsm_span_totals *totals);
+
+/* A live block beside which something was written; NULL if there is none. */
+const void *jsm_guard_check(void);
+
+/* The heap ends: frees its blocks, or gives them to another.  And visits them, as jsm_user_heap_visit() does. */
+void jsm_guard_end_heap(const struct jsm_heap *heap, struct jsm_heap *heir);
+int jsm_guard_visit(const struct jsm_heap *heap, int (*see)(void *arg, void *block, size_t bytes), void *arg);
+
+/* For fork(): in the child slots that other threads were busy with stay so. */
+extern struct jsm_lock jsm_guard_lock;
 
 /* ---- Walking: heap/walk.c ---- */
 

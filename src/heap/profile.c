@@ -361,8 +361,9 @@ unsigned
 jsm_profile_walk(void **frames)
 {
     void *first;
+    bool is_ready = ready_tables() != NULL || jsm_guard_is_ready() || jsm_os_unwind(NULL, &first, 1) > 0;
 
-    return ready_tables() != NULL || jsm_os_unwind(NULL, &first, 1) > 0 ? walk(frames) : 0;
+    return is_ready ? walk(frames) : 0;
 }
 
 static bool

@@ -31,11 +31,12 @@ static const struct {
 } second_look[] = {
     { JSM_OPT_PROFILE, 1, "profile=on" },                  /* with the next: stacks of all blocks */
     { JSM_OPT_SAMPLE_INTERVAL, 1, "sample_interval=1" },
-    { JSM_OPT_PERTURB, 165, "perturb=165" }                /* who uses freed memory finds 0xa5 in it */
+    { JSM_OPT_PERTURB, 165, "perturb=165" },               /* who uses freed memory finds 0xa5 in it */
+    { JSM_OPT_GUARD_SAMPLE, 1, "guard_sample=1" }          /* or dies there */
 };
 
 static void
-tell_next(struct jsm_text *t)
+tell_next(struct jsm_text *t, bool may_go_on)
 {
     const char *before = "again with JSMALLOC_OPTIONS=";
 
@@ -48,7 +49,9 @@ tell_next(struct jsm_text *t)
         jsm_text_str(t, second_look[i].setting);
         before = ",";
     }
-    jsm_text_str(t, "\n" INDENT "to go on nevertheless: JSMALLOC_OPTIONS=check_action=1\n");
+    jsm_text_str(t, "\n");
+    if (may_go_on)
+        jsm_text_str(t, INDENT "to go on nevertheless: JSMALLOC_OPTIONS=check_action=1\n");
 }
 
 /* ---- Rooms ---- */
@@ -165,9 +168,11 @@ tell_block(struct jsm_text *t, const void *p, const struct jsm_block *block)
         jsm_text_str(t, " of ");
         jsm_text_dec(t, span->capacity);
     } else {
-        jsm_text_str(t, jsm_kind(span) == JSM_KIND_HUGE ? "; mapped on its own" : "; of the page heap");
+        jsm_text_str(t, jsm_kind(span) == JSM_KIND_GUARD  ? "; between guard pages"
+                        : jsm_kind(span) == JSM_KIND_HUGE ? "; mapped on its own"
+                                                          : "; of the page heap");
     }
-    if (p != block->start) {
+    if (p != block->start && (uintptr_t)p - (uintptr_t)block->start < block->bytes) {
         jsm_text_str(t, "; the pointer lies ");
         jsm_text_dec(t, (uintptr_t)p - (uintptr_t)block->start);
         jsm_text_str(t, " bytes inside");
@@ -240,19 +245,26 @@ add_stack(struct room *room, const char *title, void *const *frames, unsigned n)
         room->places[room->n_places++].address = (uintptr_t)frames[i] - 1;
 }
 
+/* `context`: of the signal that this is told of, or NULL. */
 static void
-add_stacks(struct room *room, const void *p, const struct jsm_block *block)
+add_stacks(struct room *room, const void *p, const struct jsm_block *block, const void *context)
 {
     struct jsm_profile_stacks stacks;
+    bool is_guarded = jsm_guard_stacks_of(block, &stacks);
     void *frames[JSM_OS_STACK_MAX];
     bool is_live = block->found == JSM_FOUND_BLOCK || block->found == JSM_FOUND_INSIDE;
     bool all = jsm_option(JSM_OPT_SAMPLE_INTERVAL) == 1;
 
-    add_stack(room, "called by", frames, jsm_profile_walk(frames));
-    if (jsm_profile_stacks_of(block->span != NULL ? block->start : p, is_live, &stacks)) {
-        add_stack(room, all || is_live ? "allocated by" : "the last block here that was a sample, allocated by",
+    if (context != NULL)
+        add_stack(room, "accessed by", frames, jsm_os_unwind(context, frames, JSM_OS_STACK_MAX));
+    else
+        add_stack(room, "called by", frames, jsm_profile_walk(frames));
+    if (is_guarded || jsm_profile_stacks_of(block->span != NULL ? block->start : p, is_live, &stacks)) {
+        add_stack(room, stacks.alloc_elsewhere              ? "allocated in another thread by"
+                        : all || is_live || is_guarded ? "allocated by"
+                                                       : "the last block here that was a sample, allocated by",
                   stacks.alloc, stacks.n_alloc);
-        add_stack(room, "freed by", stacks.free, stacks.n_free);
+        add_stack(room, stacks.free_elsewhere ? "freed in another thread by" : "freed by", stacks.free, stacks.n_free);
     }
 }
 
@@ -283,7 +295,7 @@ tell_stack(struct jsm_text *t, const struct jsm_os_place *places, const struct s
 /* ---- The report ---- */
 
 static void
-tell(struct jsm_text *t, struct room *room, const void *p, const struct jsm_block *block)
+tell(struct jsm_text *t, struct room *room, const void *p, const struct jsm_block *block, const void *context)
 {
     const char here = 0;
 
@@ -297,7 +309,7 @@ tell(struct jsm_text *t, struct room *room, const void *p, const struct jsm_bloc
     room->n_places = 2;
     room->places[0].address = (uintptr_t)p;
     room->places[1].address = (uintptr_t)&here;
-    add_stacks(room, p, block);
+    add_stacks(room, p, block, context);
     bool is_foreign = block->span == NULL && block->found == JSM_FOUND_FOREIGN;
     if (!is_foreign && room->n_stacks == 0)
         return;
@@ -313,7 +325,7 @@ tell(struct jsm_text *t, struct room *room, const void *p, const struct jsm_bloc
 /* Of an abort that is not told the text is in memory all the same. */
 static void
 report(const char *function, const void *p, const struct jsm_block *block, const char *kind, const char *detail,
-       int64_t action)
+       int64_t action, const void *context)
 {
     struct room *room = take_room();
     char buffer[SHORT_BYTES];
@@ -332,9 +344,9 @@ report(const char *function, const void *p, const struct jsm_block *block, const
         jsm_text_str(&t, detail);
     }
     jsm_text_str(&t, "\n");
-    tell(&t, room, p, block);
+    tell(&t, room, p, block, context);
     t.size = size;
-    tell_next(&t);
+    tell_next(&t, context == NULL);
     if ((action & REPORT) != 0)
         jsm_text_to_stderr(&t);
     leave_room(room);
@@ -350,7 +362,17 @@ jsm_misuse_kind(const char *function, const void *p, const struct jsm_block *blo
     int64_t action = jsm_option(JSM_OPT_CHECK_ACTION);
 
     if ((action & (REPORT | ABORT)) != 0)
-        report(function, p, block, kind, detail, action);
+        report(function, p, block, kind, detail, action, NULL);
+}
+
+void
+jsm_misuse_fault(const char *function, const void *p, const struct jsm_block *block, const char *kind,
+                 const char *detail, const void *context)
+{
+    const struct jsm_block none = { .found = JSM_FOUND_FOREIGN };
+
+    if ((jsm_option(JSM_OPT_CHECK_ACTION) & REPORT) != 0)
+        report(function, p, block != NULL ? block : &none, kind, detail, REPORT, context);
 }
 
 void

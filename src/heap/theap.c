@@ -46,7 +46,7 @@ set_owner(struct jsm_span *slab, uintptr_t thread_id)
 static uintptr_t
 fast_owner(const struct jsm_theap *th, const struct jsm_span *slab)
 {
-    return slab->n_slices == 1 && !th->front.slow ? th->front.thread_id : 0;
+    return slab->n_slices == 1 && th->front.slow < JSM_SLOW_HARDENED ? th->front.thread_id : 0;
 }
 
 /* The theap takes a slab that has no owner. */

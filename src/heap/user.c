@@ -83,6 +83,14 @@ jsm_user_heap_zero_null(const struct jsm_heap *heap)
 }
 
 bool
+jsm_user_heap_may_guard(const struct jsm_heap *heap)
+{
+    const struct jsm_user_config *config = &const_user_of(heap)->config;
+
+    return !jsm_user_heap_is_squeezed(heap) && !config->conceal && !config->from_brk;
+}
+
+bool
 jsm_user_heap_is_squeezed(const struct jsm_heap *heap)
 {
     return const_user_of(heap)->shard != NULL || const_user_of(heap)->config.limit_bytes != 0;
@@ -413,7 +421,7 @@ jsm_user_heap_visit(struct jsm_heap *heap, int (*visit)(void *arg, void *block, 
     if (--th->n_visitors == 0)
         jsm_theap_drop_empty(th);
     jsm_user_heap_leave(heap);
-    return answer;
+    return answer != 0 ? answer : jsm_guard_visit(heap, visit, arg);
 }
 
 /* ---- Life ---- */
@@ -542,6 +550,7 @@ jsm_user_heap_destroy(struct jsm_heap *heap)
 
     if (jsm_option(JSM_OPT_PROFILE) != 0)
         jsm_profile_forget_heap(heap);
+    jsm_guard_end_heap(heap, NULL);
     struct jsm_theap *th = jsm_user_heap_enter(heap);
     u->ending = true;
     jsm_theap_release_all(th);
@@ -568,8 +577,9 @@ void
 jsm_user_heap_delete(struct jsm_heap *heap)
 {
     struct jsm_user_heap *u = user_of(heap);
-    struct jsm_theap *th = jsm_user_heap_enter(heap);
 
+    jsm_guard_end_heap(heap, &jsm_heap_default);
+    struct jsm_theap *th = jsm_user_heap_enter(heap);
     u->ending = true;
     while (!jsm_list_is_empty(&u->large)) {
         struct jsm_span *span = jsm_list_entry(jsm_list_first(&u->large), struct jsm_span, queue);

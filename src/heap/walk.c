@@ -32,6 +32,12 @@ size_t
 jsm_heap_check(struct jsm_theap *th)
 {
     size_t faults = jsm_span_check(fault);
+    const void *guarded = jsm_guard_check();
+
+    if (guarded != NULL) {
+        fault("something was written beside the block at ", guarded);
+        faults++;
+    }
 
     if (th != NULL && th->slabs.next != NULL)
         for (struct jsm_link *l = th->slabs.next; l != &th->slabs; l = l->next)
@@ -136,6 +142,12 @@ add_huge(struct jsm_span *span, void *arg)
     add_to_heap(span, 1, usable_bytes(span), usable_bytes(span), arg);
 }
 
+static void
+add_guarded(struct jsm_span *span, size_t bytes, void *arg)
+{
+    add_to_heap(span, 1, bytes, bytes, arg);
+}
+
 void
 jsm_heap_totals(struct jsm_heap_totals *totals)
 {
@@ -145,6 +157,7 @@ jsm_heap_totals(struct jsm_heap_totals *totals)
     strcpy(totals->heaps[JSM_HEAP_ROWS - 1].name, "(others)");
     jsm_span_visit(add_span, totals);
     jsm_huge_visit(add_huge, totals);
+    jsm_guard_tell(add_guarded, totals);
 }
 
 /* ---- What is resident, and what of it could go ---- */
@@ -255,7 +268,9 @@ descriptor_resident_bytes(unsigned i)
 size_t
 jsm_heap_resident_bytes(void)
 {
-    size_t bytes = jsm_meta_resident_bytes() + jsm_huge_resident_bytes();
+    struct jsm_span_totals guarded = { .huge_bytes = 0 };
+    jsm_guard_totals(&guarded);
+    size_t bytes = jsm_meta_resident_bytes() + jsm_huge_resident_bytes() + guarded.huge_bytes;
 
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         const struct jsm_arena *arena = jsm_arena_at(i);

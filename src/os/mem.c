@@ -143,10 +143,35 @@ advise(void *addr, size_t bytes, int advice)
     return result;
 }
 
+/* Whether the kernel has guards: qemu-user, for one, says yes to any advice and does nothing. */
+static bool
+try_guard(void)
+{
+    size_t page = jsm_os_page_bytes();
+    uint8_t *p = map_raw(page, PROT_READ | PROT_WRITE);
+
+    if (p == NULL)
+        return false;
+    *(volatile uint8_t *)p = 1;
+    bool works = advise(p, page, MADV_GUARD_INSTALL) == 0 && advise(p, page, MADV_GUARD_REMOVE) == 0 &&
+        *(volatile uint8_t *)p == 0;
+    (void)jsm_os_unmap(p, page);
+    return works;
+}
+
 int
 jsm_os_guard(void *addr, size_t bytes)
 {
-    return advise(addr, bytes, MADV_GUARD_INSTALL) == 0 ? 0 : ENOSYS;
+    enum { UNKNOWN, WORKS, LACKS };
+    static _Atomic(uint32_t) known;
+    /* ORDER: relaxed, both; every thread that finds out finds the same. */
+    uint32_t now = jsm_load_relaxed(&known);
+
+    if (jsm_unlikely(now == UNKNOWN)) {
+        now = try_guard() ? WORKS : LACKS;
+        jsm_store_relaxed(&known, now);
+    }
+    return now == WORKS && advise(addr, bytes, MADV_GUARD_INSTALL) == 0 ? 0 : ENOSYS;
 }
 
 int
@@ -160,7 +185,9 @@ jsm_os_decommit(void *addr, size_t bytes)
 {
     int result = protect(addr, bytes, PROT_NONE);
 
-    return result != 0 ? result : advise(addr, bytes, MADV_DONTNEED);
+    if (result == 0)
+        (void)advise(addr, bytes, MADV_DONTNEED);
+    return result;
 }
 
 int

@@ -33,7 +33,8 @@ int jsm_os_guard(void *addr, size_t bytes);
 /* And gives it back: it reads as zero. */
 int jsm_os_unguard(void *addr, size_t bytes);
 
-/* The same by protection, which costs up to two mappings: makes committed memory reserved again. */
+/* The same by protection, which costs up to two mappings: makes committed memory reserved again.  If it is locked it
+ * keeps its contents. */
 int jsm_os_decommit(void *addr, size_t bytes);
 
 /* Maps `bytes` of zeroed memory, readable and writable, aligned to `align`; NULL on failure. */
@@ -212,6 +213,12 @@ struct jsm_os_place {
 /* Finds out about `n` places, whose addresses are given, in one go; false, and they are unmapped, where the kernel does
  * not tell.  Their names are put into `names`.  Takes no memory and no lock. */
 JSM_COLD bool jsm_os_places(struct jsm_os_place *places, size_t n, char *names, size_t names_bytes);
+
+/* From now on `tell` hears of accesses that fail (SIGSEGV, SIGBUS), in the handler of the signal.  When it says true,
+ * and has told of it, and for all others as well, what the program had set for the signal happens then.  To be called
+ * once; 0 or an errno value. */
+typedef bool jsm_os_fault_fn(const void *address, const void *context);
+int jsm_os_on_fault(jsm_os_fault_fn *tell);
 
 /* Process id. */
 long jsm_os_pid(void);

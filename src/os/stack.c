@@ -81,8 +81,8 @@ JSM_NOINLINE unsigned
 jsm_os_stack(void **frames, unsigned max)
 {
     void *all[JSM_OS_STACK_MAX + 16];
-    enum { MAX = sizeof all / sizeof all[0] };
-    unsigned n = jsm_os_unwind(NULL, all, MAX), own = 0;
+    enum { OWN_MAX = 16, MAX = sizeof all / sizeof all[0] };
+    unsigned n = jsm_os_unwind(NULL, all, jsm_min(max + OWN_MAX, (unsigned)MAX)), own = 0;
 
     if (n == 0)
         n = walk(all, MAX);

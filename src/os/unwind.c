@@ -16,8 +16,6 @@
 
 #include "os/os.h"
 
-#include <ucontext.h>
-
 #if (defined(__x86_64__) && !defined(__ILP32__)) || defined(__aarch64__)
 
 #include <dlfcn.h>
@@ -26,6 +24,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* Numbers of registers in the rules. */
@@ -465,18 +464,44 @@ fits(int64_t at)
     return at % WORD == 0 && at / (int64_t)WORD >= INT16_MIN && at / (int64_t)WORD <= INT16_MAX;
 }
 
+/* Whether there is memory: one that was never touched is neither stack nor code. */
+static bool
+is_resident(uintptr_t p)
+{
+    uintptr_t page = jsm_os_page_bytes();
+    unsigned char state;
+    int saved_errno = errno;
+    bool is = syscall(SYS_mincore, jsm_round_down(p, page), 1, &state) == 0 && (state & 1) != 0;
+
+    errno = saved_errno;
+    return is;
+}
+
+/* Whether the code at `pc` is what a handler returns to, where that has no rules: a call of rt_sigreturn. */
+static bool
+is_return_from_handler(uintptr_t pc)
+{
+#if defined(__x86_64__)
+    static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+#else
+    static const uint8_t code[] = { 0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4 };
+#endif
+    return is_resident(pc) && is_resident(pc + sizeof code - 1) && memcmp((const void *)pc, code, sizeof code) == 0;
+}
+
 static struct row
-make_row(uintptr_t pc)
+make_row(uintptr_t pc, bool exact)
 {
     struct row row = { .cfa = CFA_UNKNOWN };
     struct program p;
+    bool known = read_rules(&p, pc);
 
-    if (!read_rules(&p, pc))
-        return row;
-    if (p.is_signal) {
+    if (known ? p.is_signal : is_return_from_handler(pc + !exact)) {
         row.cfa = CFA_SIGNAL;
         return row;
     }
+    if (!known)
+        return row;
     if (p.now.is_first) {
         row.cfa = CFA_NONE;
         return row;
@@ -493,7 +518,7 @@ make_row(uintptr_t pc)
 
 /* Of code that was unloaded, and other code loaded in its place, a row may be out of date: W2 and W3 hold. */
 static struct row
-row_of(uintptr_t pc)
+row_of(uintptr_t pc, bool exact)
 {
     struct place *place = &cache[(pc * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
     _Static_assert(CACHE_ROWS == 1 << (64 - 54), "the hash gives an index of the cache");
@@ -505,7 +530,7 @@ row_of(uintptr_t pc)
         memcpy(&row, &bits, sizeof row);
         return row;
     }
-    row = make_row(pc);
+    row = make_row(pc, exact);
     memcpy(&bits, &row, sizeof bits);
     /* ORDER: relaxed, both; W4. */
     jsm_store_relaxed(&place->row, bits);
@@ -535,18 +560,6 @@ own_stack(uintptr_t sp)
     return stack;
 }
 
-/* Whether there is memory: one that was never touched is no stack's. */
-static bool
-is_resident(uintptr_t page)
-{
-    unsigned char state;
-    int saved_errno = errno;
-    bool is = syscall(SYS_mincore, page, 1, &state) == 0 && (state & 1) != 0;
-
-    errno = saved_errno;
-    return is;
-}
-
 /* Words that are no variables of anybody's: not for a sanitizer to look at. */
 __attribute__((no_sanitize_address)) static bool
 read_word(struct stack *stack, uintptr_t at, uintptr_t *word)
@@ -556,7 +569,7 @@ read_word(struct stack *stack, uintptr_t at, uintptr_t *word)
     if (at % WORD != 0 || at < stack->low || at > UINTPTR_MAX - page)
         return false;
     if (at >= stack->high) {
-        if (!is_resident(jsm_round_down(at, page)))
+        if (!is_resident(at))
             return false;
         stack->high = jsm_round_down(at, page) + page;
     }
@@ -623,7 +636,7 @@ step_over_signal(struct regs *r, struct stack *stack)
 static bool
 step(struct regs *r, struct stack *stack)
 {
-    struct row row = row_of(r->exact ? r->pc : r->pc - 1);
+    struct row row = row_of(r->exact ? r->pc : r->pc - 1, r->exact);
     uintptr_t cfa = (row.cfa == CFA_SP ? r->sp : r->fp) + (uintptr_t)(intptr_t)row.cfa_offset, fp = r->fp, pc = r->lr;
 
     switch ((enum cfa)row.cfa) {
@@ -694,29 +707,3 @@ jsm_os_unwind(const void *context, void **frames, unsigned max)
 }
 
 #endif
-
-int
-jsm_os_fault_is_write(const void *context)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    return ((const ucontext_t *)context)->uc_mcontext.gregs[REG_ERR] >> 1 & 1;
-#elif defined(__aarch64__)
-    /* Records of a magic number, their length and what they are for; this one is of the register ESR. */
-    const uint8_t *record = ((const ucontext_t *)context)->uc_mcontext.__reserved;
-    uint32_t head[2];
-    uint64_t esr;
-
-    for (size_t at = 0; at <= 4096 - sizeof head - sizeof esr; at += head[1]) {
-        memcpy(head, record + at, sizeof head);
-        if (head[0] == 0 || head[1] < sizeof head)
-            break;
-        memcpy(&esr, record + at + sizeof head, sizeof esr);
-        if (head[0] == 0x45535201)
-            return esr >> 6 & 1;
-    }
-    return -1;
-#else
-    (void)context;
-    return -1;
-#endif
-}

@@ -9,14 +9,14 @@
 
 #include <string.h>
 
-#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) \
-    { name, type, number, min, max, automatic, unlimited, choices },
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, off, number, choices) \
+    { name, type, number, min, max, automatic, unlimited, off, choices },
 const struct option jsm_options[JSM_OPT_COUNT] = {
 #include "rt/option_table.inc"
 };
 #undef JSM_OPTION
 
-#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) [JSM_OPT_##id] = def,
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, off, number, choices) [JSM_OPT_##id] = def,
 _Atomic(int64_t) jsm_option_values[JSM_OPT_COUNT] = {
 #include "rt/option_table.inc"
 };
@@ -25,14 +25,14 @@ static const int64_t defaults[JSM_OPT_COUNT] = {
 };
 #undef JSM_OPTION
 
-#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) \
-    _Static_assert((def) == JSM_OPT_AUTO ? (automatic) : (min) <= (def) && (def) <= (max), \
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, off, number, choices) \
+    _Static_assert((def) == JSM_OPT_AUTO ? (automatic) : ((off) && (def) == 0) || ((min) <= (def) && (def) <= (max)), \
                    "default of " name " lies outside its range");
 #include "rt/option_table.inc"
 #undef JSM_OPTION
 
 /* The value of a text option is the index of its text. */
-#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) +(type == JSM_TYPE_TEXT)
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, off, number, choices) +(type == JSM_TYPE_TEXT)
 enum {
     TEXTS = 0
 #include "rt/option_table.inc"
@@ -41,7 +41,7 @@ enum {
 static char texts[TEXTS][JSM_OPTION_TEXT_BYTES]; /* [lock options] */
 
 /* What the choices of option preset set. */
-#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices)
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, off, number, choices)
 #define JSM_PRESET(list) list,
 static const char *const presets[] = {
 #include "rt/option_table.inc"
@@ -123,7 +123,7 @@ in_range(const struct option *o, int64_t value)
         return o->automatic;
     if (value == JSM_OPT_UNLIMITED)
         return o->unlimited;
-    return value >= o->min && value <= o->max;
+    return (value == 0 && o->off) || (value >= o->min && value <= o->max);
 }
 
 static bool
@@ -218,6 +218,10 @@ parse_number(const struct option *o, const char *s, size_t len, int64_t *value)
     if (is_word(s, len, "unlimited")) { /* or as much as there may be */
         *value = o->unlimited ? JSM_OPT_UNLIMITED : o->max;
         return true;
+    }
+    if (is_word(s, len, "off")) {
+        *value = 0;
+        return o->off;
     }
     size_t used = jsm_option_digits(s, len, &n);
     uint64_t factor = used == 0 ? 0 : unit_factor(o->type, s + used, len - used);
@@ -324,6 +328,8 @@ jsm_option_format_locked(const struct option *o, struct jsm_text *t)
         jsm_text_str(t, "unlimited");
     } else if (value == JSM_OPT_AUTO) {
         jsm_text_str(t, "auto");
+    } else if (value == 0 && o->off) {
+        jsm_text_str(t, "off");
     } else {
         jsm_text_dec(t, (uint64_t)value);
     }

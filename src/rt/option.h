@@ -12,7 +12,7 @@ struct option {
     enum jsm_opt_type type;
     int number;               /* of mallopt(); 0: none */
     int64_t min, max;         /* of numbers; the special values are valid beside them */
-    bool automatic, unlimited;
+    bool automatic, unlimited, off; /* off: 0 */
     const char *choices;      /* words with blanks between */
 };
 

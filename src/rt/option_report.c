@@ -87,6 +87,8 @@ add_range(struct jsm_text *t, const struct option *o)
             jsm_text_str(t, ", or unlimited");
         if (o->automatic)
             jsm_text_str(t, ", or auto");
+        if (o->off)
+            jsm_text_str(t, ", or off");
     }
 }
 

@@ -43,6 +43,7 @@ enum jsm_rank {
     JSM_RANK_FALLBACK,    /* the thread heap of threads that have none */
     JSM_RANK_THREADS,     /* list of all thread heaps */
     JSM_RANK_PROFILE,     /* samples and stacks of the profiler */
+    JSM_RANK_GUARD,       /* the queue of guarded slots */
     JSM_RANK_SHARED,      /* slabs without owner */
     JSM_RANK_HUGE,        /* list of direct mappings */
     JSM_RANK_SHARD,       /* a shard of the page heap */
@@ -78,7 +79,7 @@ enum jsm_opt_type { JSM_TYPE_BYTES, JSM_TYPE_MS, JSM_TYPE_COUNT, JSM_TYPE_CHOICE
 #define JSM_OPT_UNLIMITED INT64_MAX
 #define JSM_OPT_AUTO      (-1)
 
-#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, number, choices) JSM_OPT_##id,
+#define JSM_OPTION(id, name, type, def, min, max, automatic, unlimited, off, number, choices) JSM_OPT_##id,
 enum jsm_opt {
 #include "rt/option_table.inc"
     JSM_OPT_COUNT

@@ -101,6 +101,14 @@ done(void *p, size_t bytes)
     return p;
 }
 
+static void *
+done_guarded(void *p, size_t bytes, bool zero)
+{
+    if (!zero)
+        fill_new(p, bytes);
+    return done(p, bytes);
+}
+
 bool
 jsm_zero_is_null(const struct jsm_heap *heap)
 {
@@ -112,8 +120,10 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
 {
     if (jsm_unlikely(bytes > PTRDIFF_MAX))
         return out_of_memory();
+    void *p = jsm_guard_take(heap, bytes, 1);
+    if (jsm_unlikely(p != NULL))
+        return done_guarded(p, bytes, zero);
     struct jsm_theap *th = enter(heap); /* also reads the options, at the first call */
-    void *p;
 
     if (jsm_unlikely(bytes == 0 && jsm_zero_is_null(heap))) {
         leave(th);
@@ -133,15 +143,43 @@ jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
     return done(p, bytes);
 }
 
+/* The block at the head of the active slab, unless another one is due: where every malloc is counted. */
+JSM_INLINE void *
+count(struct jsm_theap *th, unsigned c)
+{
+    struct jsm_span *slab = th->front.active[c];
+    uint32_t i = slab->head;
+
+    return i != JSM_LINK_END && !jsm_guard_is_due() ? jsm_slab_take(slab, i) : NULL;
+}
+
+JSM_NOINLINE static void *
+malloc_slower(size_t bytes, bool zero)
+{
+    struct jsm_theap *th = jsm_theap_tls;
+    void *p = NULL;
+
+    if (th->front.slow == JSM_SLOW_MALLOC && bytes - 1 < JSM_CLASS_MAX_BYTES && (zero || bytes > JSM_DIRECT_MAX))
+        p = count(th, jsm_class_of(bytes));
+    if (p == NULL)
+        return jsm_malloc_in(jsm_heap_now(), bytes, zero);
+    return zero ? memset(p, 0, bytes) : p;
+}
+
+/* With option guard_sample this is the fast path. */
 void *
 jsm_malloc_slow(size_t bytes, bool zero)
 {
-    if (jsm_hardened() && !zero) {
-        void *p = jsm_harden_malloc(&jsm_theap_tls->front, bytes, JSM_ORIGIN_MALLOC);
-        if (jsm_likely(p != NULL))
-            return p;
-    }
-    return jsm_malloc_in(jsm_heap_now(), bytes, zero);
+    struct jsm_theap *th = jsm_theap_tls;
+    void *p = NULL;
+
+    if (jsm_likely(th->front.slow == JSM_SLOW_MALLOC) && jsm_likely(bytes - 1 < JSM_DIRECT_MAX) && !zero)
+        p = count(th, jsm_direct_class[(bytes + 7) >> JSM_DIRECT_SHIFT]);
+    else if (jsm_hardened() && !zero && !jsm_guard_asks())
+        p = jsm_harden_malloc(&th->front, bytes, JSM_ORIGIN_MALLOC);
+    if (jsm_likely(p != NULL))
+        return p;
+    return malloc_slower(bytes, zero);
 }
 
 void *
@@ -189,9 +227,11 @@ jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes)
         return jsm_malloc_in(heap, bytes, false);
     if (jsm_unlikely(bytes > PTRDIFF_MAX || align > PTRDIFF_MAX))
         return out_of_memory();
-    struct jsm_theap *th = enter(heap);
     unsigned c = jsm_class_of_aligned(jsm_harden_room(bytes), align);
-    void *p;
+    void *p = jsm_guard_take(heap, bytes, align);
+    if (jsm_unlikely(p != NULL))
+        return done_guarded(p, bytes, false);
+    struct jsm_theap *th = enter(heap);
 
     if (c < JSM_CLASSES && jsm_class_bytes[c] <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
         p = alloc_in_class(th, c, bytes, align, false);
@@ -255,7 +295,8 @@ jsm_free_slow(void *p)
     if (jsm_hardened() && jsm_harden_free(jsm_theap_peek(), p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID))
         return;
     /* Blocks of slabs of several slices, and those of other threads, are no rarity. */
-    if (jsm_likely(slab != NULL) && jsm_likely(th->front.thread_id != 0) && jsm_likely(!th->front.slow)) {
+    if (jsm_likely(slab != NULL) && jsm_likely(th->front.thread_id != 0) &&
+        jsm_likely(th->front.slow < JSM_SLOW_HARDENED)) {
         if (jsm_kind(slab) == JSM_KIND_SLAB_PART)
             slab -= slab->back;
         if (jsm_likely(jsm_kind(slab) == JSM_KIND_SLAB) && jsm_likely(jsm_slab_index(slab, p, &i)) &&

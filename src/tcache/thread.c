@@ -243,6 +243,7 @@ jsm_fork_prepare(void)
     jsm_lock(&jsm_fallback_lock);
     jsm_lock(&threads_lock);
     jsm_lock(&jsm_profile_lock);
+    jsm_lock(&jsm_guard_lock);
     jsm_lock(&jsm_heap_default.lock);
     jsm_lock(&jsm_huge_lock);
     jsm_shards_lock();
@@ -260,6 +261,7 @@ jsm_fork_parent(void)
     jsm_shards_unlock();
     jsm_unlock(&jsm_huge_lock);
     jsm_unlock(&jsm_heap_default.lock);
+    jsm_unlock(&jsm_guard_lock);
     jsm_unlock(&jsm_profile_lock);
     jsm_unlock(&threads_lock);
     jsm_unlock(&jsm_fallback_lock);
