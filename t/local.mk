@@ -47,10 +47,14 @@ check-own:
 	@tests=; for t in $(TESTS); do case $$t in */programs/*) ;; *) tests="$$tests $$t" ;; esac; done; \
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$$tests"
 
+# The models of model/, and that each wrong variant of them is refused.
+check-model:
+	@$(SHELL) $(top_srcdir)/tools/check-model
+
 # The C tests under valgrind's memcheck, which must not put its own malloc in place of ours.
 check-memcheck:
 	@test -n '$(VALGRIND)' || { echo 'make check-memcheck needs valgrind' >&2; exit 1; }
 	@tests=; for t in $(TESTS); do case $$t in *.t) tests="$$tests $$t" ;; esac; done; \
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$$tests" \
 	  JSM_EMULATOR='$(VALGRIND) -q --error-exitcode=99 --soname-synonyms=somalloc=nouserintercepts'
-.PHONY: check-c check-own check-memcheck
+.PHONY: check-c check-own check-memcheck check-model

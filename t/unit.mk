@@ -17,6 +17,7 @@ jsm_unit_tests = \
 	%D%/shared.t \
 	%D%/block.t \
 	%D%/lock.t \
+	%D%/orders.t \
 	%D%/huge.t \
 	%D%/slab.t \
 	%D%/os.t \
@@ -46,6 +47,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_shared_t_SOURCES = %D%/shared.c $(jsm_unit_headers)
 %C%_block_t_SOURCES = %D%/block.c $(jsm_unit_headers)
 %C%_lock_t_SOURCES = %D%/lock.c $(jsm_unit_headers)
+%C%_orders_t_SOURCES = %D%/orders.c $(jsm_unit_headers)
 %C%_huge_t_SOURCES = %D%/huge.c $(jsm_unit_headers)
 %C%_slab_t_SOURCES = %D%/slab.c $(jsm_unit_headers)
 %C%_os_t_SOURCES = %D%/os.c $(jsm_unit_headers)

@@ -5,12 +5,14 @@ EXTRA_DIST += \
 	%D%/abi \
 	%D%/check-layers.awk \
 	%D%/check-links.awk \
+	%D%/check-model \
 	%D%/check-variants \
 	%D%/count-results \
 	%D%/check-order.awk \
 	%D%/declared.awk \
 	%D%/genopt.awk \
 	%D%/json-workload.py \
+	%D%/mutate-orders \
 	%D%/jsmalloc.in
 
 # The command, and the completion of its arguments.  Both have the table of options in them.

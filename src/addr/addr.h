@@ -167,8 +167,8 @@ jsm_set_span_heap(struct jsm_span *span, struct jsm_heap *heap)
 JSM_INLINE void
 jsm_set_kind(struct jsm_span *span, enum jsm_kind kind)
 {
-    /* ORDER: release, with nobody who runs: the child of fork() finds the fields of other threads'
-     * spans as they were when the kind was written, or later. */
+    /* ORDER: release, with nobody who runs, so not observable: the child of fork() finds the fields of other
+     * threads' spans as they were when the kind was written, or later. */
     jsm_store_release(&span->kind, (uint8_t)kind);
 }
 

@@ -182,11 +182,17 @@ jsm_heap_pop(void)
 /* ---- Secrets ---- */
 
 static struct jsm_heap *
+ready_heap(void)
+{
+    /* ORDER: acquire, with the release below: the heap. */
+    return jsm_load_acquire(&secrets);
+}
+
+static struct jsm_heap *
 concealed(void)
 {
     static const struct jsm_user_config config = { .name = "conceal", .conceal = true };
-    /* ORDER: acquire, with the release below: the heap. */
-    struct jsm_heap *now = jsm_load_acquire(&secrets);
+    struct jsm_heap *now = ready_heap();
     int error;
 
     if (now != NULL)
@@ -199,8 +205,7 @@ concealed(void)
         ;
     if (now != NULL && made != NULL)
         jsm_user_heap_destroy(made);
-    /* ORDER: acquire, as above. */
-    return jsm_load_acquire(&secrets);
+    return ready_heap();
 }
 
 void *

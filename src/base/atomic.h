@@ -59,6 +59,8 @@ jsm_own_decrement(_Atomic(uint32_t) *counter)
 #endif
 
 /* Compare and exchange: `*expected` is reloaded, relaxed, on failure. */
+#define jsm_cas_weak_relaxed(p, expected, v) \
+    atomic_compare_exchange_weak_explicit((p), (expected), (v), memory_order_relaxed, memory_order_relaxed)
 #define jsm_cas_weak_release(p, expected, v) \
     atomic_compare_exchange_weak_explicit((p), (expected), (v), memory_order_release, memory_order_relaxed)
 #define jsm_cas_weak_acquire(p, expected, v) \

@@ -155,7 +155,8 @@ free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
 void
 jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
 {
-    /* ORDER: relaxed.  It is `th` only if this thread wrote it; any other value is somebody else. */
+    /* ORDER: relaxed.  It is `th` only if this thread wrote it, or one that had `th` before; any other value is
+     * somebody else. */
     if (th != NULL && jsm_load_relaxed(&slab->theap) == th) {
         if (jsm_slab_push(slab, i))
             jsm_theap_event(slab);

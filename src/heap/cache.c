@@ -6,6 +6,10 @@
  *       thread that sleeps is not out of reach
  *   C3  n_cached is the length of the list, but for what somebody is about to take
  *
+ *   who          operation       order    publishes / sees
+ *   E1 keep      CAS, store      release  the descriptors in the list
+ *   E2 empty     exchange        acquire  the same; the owner, who alone puts spans in, knows them
+ *
  * How many it may be follows demand (option cache_adapt): for each span that a thread gave back and
  * then had to fetch again it may keep one more, up to a share of the memory in use; what was not used
  * between two ticks is cut by half, and a cache that nobody used for two ticks is emptied.
@@ -70,7 +74,7 @@ jsm_cache_put(struct jsm_theap *th, struct jsm_span *span)
     struct jsm_span *first = jsm_load_relaxed(&th->cached);
     do
         span->inbox_next = first;
-    /* ORDER C: release, with the acquire of who takes all: the descriptors. */
+    /* ORDER E1: release, with E2: the descriptors. */
     while (!jsm_cas_weak_release(&th->cached, &first, span));
     count(th, 1, 0);
     return true;
@@ -98,11 +102,12 @@ jsm_cache_take(struct jsm_theap *th)
         consider_growth(th);
         return NULL;
     }
-    /* ORDER C: acquire, as below in jsm_cache_drop(). */
-    struct jsm_span *span = jsm_exchange_acquire(&th->cached, NULL);
+    /* ORDER: relaxed; by C2 it is NULL or what we stored ourselves. */
+    struct jsm_span *span = jsm_exchange_relaxed(&th->cached, NULL);
     if (span == NULL)
         return NULL;
-    /* ORDER C: release, with the acquire of who takes all.  It is NULL now, and by C2 remains so. */
+    /* ORDER E1: release, with E2: a store, so it has to publish what is left once more.  It is NULL now, and by C2
+     * remains so. */
     jsm_store_release(&th->cached, span->inbox_next);
     jsm_set_kind(span, JSM_KIND_BUSY); /* see jsm_slab_release() */
     count(th, 0, 1);
@@ -116,7 +121,7 @@ jsm_cache_take(struct jsm_theap *th)
 void
 jsm_cache_drop(struct jsm_theap *th)
 {
-    /* ORDER C: acquire, with the release of the owner: the descriptors. */
+    /* ORDER E2: acquire, with E1: the descriptors. */
     struct jsm_span *span = jsm_exchange_acquire(&th->cached, NULL);
 
     while (span != NULL) {
@@ -130,13 +135,13 @@ jsm_cache_drop(struct jsm_theap *th)
 size_t
 jsm_cache_sum(struct jsm_theap *th, size_t (*bytes_of)(const struct jsm_span *span))
 {
-    /* ORDER C: acquire, as above. */
-    struct jsm_span *all = jsm_exchange_acquire(&th->cached, NULL);
+    /* ORDER: relaxed, as in jsm_cache_take(). */
+    struct jsm_span *all = jsm_exchange_relaxed(&th->cached, NULL);
     size_t bytes = 0;
 
     for (const struct jsm_span *span = all; span != NULL; span = span->inbox_next)
         bytes += bytes_of(span);
-    /* ORDER C: release, as in jsm_cache_take(). */
+    /* ORDER E1: release, as in jsm_cache_take(). */
     jsm_store_release(&th->cached, all);
     return bytes;
 }

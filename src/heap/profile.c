@@ -79,7 +79,7 @@ static _Thread_local bool is_walking;     /* the stack: what that allocates is n
 static struct tables *
 ready_tables(void)
 {
-    /* ORDER F2: acquire, with F1. */
+    /* ORDER F2: acquire, with F1; not observable: the tables come zeroed from the kernel, and are locked. */
     return jsm_load_acquire(&tables);
 }
 
@@ -413,7 +413,7 @@ jsm_profile_start(void)
         jsm_lock(&jsm_profile_lock);
         struct tables *t = ready_tables() == NULL ? jsm_meta_alloc(sizeof *t, JSM_CACHE_LINE) : NULL;
         if (t != NULL)
-            /* ORDER F1: release, with F2. */
+            /* ORDER F1: release, with F2; not observable, as there. */
             jsm_store_release(&tables, t);
         jsm_unlock(&jsm_profile_lock);
     }

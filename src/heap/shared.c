@@ -4,6 +4,9 @@
  * are all remote then.  When enough blocks have come back the publisher lists it for any
  * thread to adopt; when all have, the publisher releases it, so that the memory of threads that
  * ended or sleep comes back without them.
+ *   who          operation  order    publishes / sees
+ *   I1 post      CAS        release  the link of the inbox
+ *   I2 collect   exchange   acquire  the same
  * SPDX-License-Identifier: MIT
  */
 #include <config.h>
@@ -78,7 +81,7 @@ jsm_heap_act(struct jsm_span *slab, enum jsm_remote_act act)
         struct jsm_span *first = jsm_load_relaxed(&owner->inbox);
         do
             slab->inbox_next = first;
-        /* ORDER: release, with the acquire in jsm_theap_collect(): the link.  The owner takes all
+        /* ORDER I1: release, with I2: the link.  The owner takes all
          * at once, so a first slab that left and came back does no harm. */
         while (!jsm_cas_weak_release(&owner->inbox, &first, slab));
     }

@@ -250,7 +250,7 @@ jsm_theap_collect(struct jsm_theap *th)
     /* ORDER: relaxed, a hint: what is missed now is found next time. */
     if (jsm_load_relaxed(&th->inbox) == NULL)
         return;
-    /* ORDER: acquire, with the release in jsm_heap_act(): the links of the inbox. */
+    /* ORDER I2: acquire, with I1: the links of the inbox. */
     struct jsm_span *slab = jsm_exchange_acquire(&th->inbox, NULL);
 
     while (slab != NULL) {

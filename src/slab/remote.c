@@ -12,7 +12,7 @@
  *   R3 sleep     CAS        release  the owner's fields, to who acts
  *   D1 detach    CAS        release  all fields of the owner
  *   D2 adopt     CAS        acquire  D1's fields, R1's blocks
- *   D3 settle    CAS        release  list membership
+ *   D3 settle    CAS        relaxed  nothing: who acts next takes the lock, under which the slab was listed
  *   D4 release   load       acquire  what all R1 published, before the slab is gone
  *
  * ABA: the word holds indices and counts, nothing is followed before the exchange succeeded, and
@@ -115,8 +115,8 @@ jsm_slab_wake(struct jsm_span *slab)
     /* ORDER: relaxed, a first guess. */
     uint64_t old = jsm_load_relaxed(&slab->remote);
 
-    /* ORDER: release only because there is no relaxed form; nothing is published. */
-    while (!jsm_cas_weak_release(&slab->remote, &old,
+    /* ORDER: relaxed; nothing is published, and as a read-modify-write it keeps what R1 has. */
+    while (!jsm_cas_weak_relaxed(&slab->remote, &old,
                                  word_of(jsm_remote_head(old), jsm_remote_blocks(old), 0, old & JSM_REMOTE_PIN)))
         ;
 }
@@ -190,6 +190,7 @@ jsm_slab_settle(struct jsm_span *slab, uint64_t *word, uint32_t goal)
 {
     uint64_t new = word_of(jsm_remote_head(*word), jsm_remote_blocks(*word), goal, JSM_REMOTE_DETACHED);
 
-    /* ORDER D3: release, with R1: who acts next finds the slab on the list it was put on. */
-    return jsm_cas_weak_release(&slab->remote, word, new);
+    /* ORDER D3: relaxed.  Who acts next finds the slab on its list because he takes the lock that we hold; as a
+     * read-modify-write it keeps what D1 and R1 have released. */
+    return jsm_cas_weak_relaxed(&slab->remote, word, new);
 }

@@ -79,8 +79,8 @@ jsm_span_note_peak(void)
     size_t bytes = (jsm_load_relaxed(&jsm_used_slices) << JSM_SLICE_SHIFT) + jsm_load_relaxed(&jsm_mapped_bytes);
     size_t peak = jsm_load_relaxed(&peak_bytes);
 
-    /* ORDER: release only because there is no relaxed form; nothing is published. */
-    while (bytes > peak && !jsm_cas_weak_release(&peak_bytes, &peak, bytes))
+    /* ORDER: relaxed; an amount. */
+    while (bytes > peak && !jsm_cas_weak_relaxed(&peak_bytes, &peak, bytes))
         ;
 }
 

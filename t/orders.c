@@ -1,0 +1,104 @@
+/* t/orders.c - what one thread made is whole for another that finds it, though nothing else orders the two.
+ *
+ * The threads tell each other by relaxed operations alone, so under ThreadSanitizer these tests fail when an order
+ * in src/ is weakened; tools/mutate-orders weakens each.
+ * SPDX-License-Identifier: MIT
+ */
+#include "unit.h"
+
+#include "arena/arena.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+static _Atomic(unsigned) stage;
+
+static void
+reach(unsigned n)
+{
+    jsm_store_relaxed(&stage, n);
+}
+
+static void
+wait_for(unsigned n)
+{
+    while (jsm_load_relaxed(&stage) < n)
+        sched_yield();
+}
+
+/* Has the thread do all that threads do at first. */
+static void
+warm_up(void)
+{
+    jsm_free(jsm_malloc(100));
+}
+
+/* ---- The heap for secrets ---- */
+
+static void *
+find_heap(void *arg)
+{
+    warm_up();
+    reach(1);
+    wait_for(2);
+    *(void **)arg = jsm_malloc_conceal(40);
+    return NULL;
+}
+
+static void
+test_heap(void)
+{
+    pthread_t thread;
+    void *theirs = NULL;
+
+    reach(0);
+    warm_up();
+    pthread_create(&thread, NULL, find_heap, &theirs);
+    wait_for(1);
+    void *ours = jsm_malloc_conceal(40);
+    reach(2);
+    pthread_join(thread, NULL);
+    ok(ours != NULL && theirs != NULL && ours != theirs, "who finds the heap for secrets can use it at once");
+    jsm_free(ours);
+    jsm_free(theirs);
+}
+
+/* ---- Arenas ---- */
+
+static void *
+find_arena(void *arg)
+{
+    warm_up();
+    reach(1);
+    wait_for(2);
+    unsigned n = jsm_arena_count();
+    *(bool *)arg = n > 0 && jsm_arena_at(n - 1)->base != NULL && jsm_arena_at(n - 1)->n_slices > 0;
+    return NULL;
+}
+
+static void
+test_arena(void)
+{
+    pthread_t thread;
+    bool is_whole = false;
+
+    reach(0);
+    warm_up();
+    (void)set_option("arena_size", "1M");
+    pthread_create(&thread, NULL, find_arena, &is_whole);
+    wait_for(1);
+    bool is_made = jsm_arena_new(1, 0, NULL) != NULL;
+    reach(2);
+    pthread_join(thread, NULL);
+    ok(is_made && is_whole, "who counts a new arena finds it whole");
+}
+
+int
+main(void)
+{
+    plan(2);
+    end_if_stuck();
+    test_heap();
+    test_arena();
+    return done();
+}
