@@ -93,11 +93,46 @@ test_arena(void)
     ok(is_made && is_whole, "who counts a new arena finds it whole");
 }
 
+/* ---- Locks ---- */
+
+static struct jsm_lock lock = { .rank = JSM_RANK_META };
+static unsigned under_lock; /* plain */
+
+static void *
+try_lock(void *arg)
+{
+    reach(1);
+    wait_for(2);
+    if (jsm_lock_try(&lock)) {
+        *(bool *)arg = under_lock == 7;
+        jsm_unlock(&lock);
+    }
+    return NULL;
+}
+
+static void
+test_try(void)
+{
+    pthread_t thread;
+    bool saw = false;
+
+    reach(0);
+    pthread_create(&thread, NULL, try_lock, &saw);
+    wait_for(1);
+    jsm_lock(&lock);
+    under_lock = 7;
+    jsm_unlock(&lock);
+    reach(2);
+    pthread_join(thread, NULL);
+    ok(saw, "who gets a lock by trying sees what was done under it");
+}
+
 int
 main(void)
 {
-    plan(2);
+    plan(3);
     end_if_stuck();
+    test_try();
     test_heap();
     test_arena();
     return done();

@@ -178,8 +178,8 @@ jsm_claim_kind(struct jsm_span *span, enum jsm_kind from, enum jsm_kind to)
 {
     uint8_t was = (uint8_t)from;
 
-    /* ORDER: acq_rel; release as in jsm_set_kind(), acquire only because there is no release alone. */
-    while (!jsm_cas_weak_acq_rel(&span->kind, &was, (uint8_t)to))
+    /* ORDER: release, as in jsm_set_kind(); not observable by a thread. */
+    while (!jsm_cas_weak_release(&span->kind, &was, (uint8_t)to))
         if (was != (uint8_t)from)
             return false;
     return true;
