@@ -1,4 +1,5 @@
-# t/fuzz.sh - a short run of libFuzzer on each target of t/fuzz/: a fixed number of inputs, from a fixed seed.
+# t/fuzz.sh - the target api with option harden, and a short run of libFuzzer on each target of t/fuzz/: a fixed number
+# of inputs, from a fixed seed.
 #
 # `make check-fuzz` is the long one.
 # SPDX-License-Identifier: MIT
@@ -9,9 +10,14 @@ need_own_programs
 [ -z "${JSM_EMULATOR-}" ] || skip_all "sanitizers do not run in an emulator"
 scratch
 
+hardened() {
+    JSMALLOC_OPTIONS=harden=full "$top_builddir/t/fuzz/api.t"
+}
+check "the model of the functions of <jsmalloc.h> holds with option harden" hardened
+
 echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return p == 0 && n == 1; }' > "$scratch/try.c"
 clang -fsanitize=fuzzer,address,undefined "$scratch/try.c" -o "$scratch/try" > "$scratch/try.log" 2>&1 ||
-    skip_all "no clang with libFuzzer"
+    { skip "libFuzzer finds nothing" "no clang with libFuzzer"; tap_done; }
 
 # fuzz TARGET RUNS
 fuzz() {

@@ -106,7 +106,7 @@ run_aligned(const struct fuzz_line *l)
         break;
     default:
         align = page;
-        size = size > PTRDIFF_MAX ? size : (size + page - 1) / page * page;
+        size = size > PTRDIFF_MAX ? size : jsm_max(jsm_round_up(size, page), page);
         p = jsm_pvalloc(size);
     }
     arrive(s, heap_now(), p, size, align);
