@@ -3,6 +3,8 @@
  */
 #include "unit.h"
 
+#include <pthread.h>
+
 enum { BITS = 200, WORDS = (BITS + 63) / 64 };
 
 static void
@@ -122,13 +124,49 @@ test_list(void)
     ok(list_is(&list, "4"), "and can be used again");
 }
 
+/* A thread that adds 1 to its byte of a word, by compare and exchange of the word. */
+static _Alignas(4) _Atomic(uint8_t) bytes[4];
+
+static void *
+add_in_word(void *arg)
+{
+    _Atomic(uint8_t) *mine = arg;
+    uint8_t was = 0;
+
+    for (unsigned i = 0; i < 100001; i++)
+        while (!jsm_cas_weak_in_word_release(mine, &was, (uint8_t)(was + 1)))
+            ;
+    return NULL;
+}
+
+static void
+test_bytes(void)
+{
+    pthread_t t[4];
+    unsigned good = 0;
+    uint8_t was = 7;
+
+    atomic_store(&bytes[2], 9);
+    ok(!jsm_cas_weak_in_word_release(&bytes[2], &was, 1) && was == 9, "a byte that is another is not exchanged");
+    while (!jsm_cas_weak_in_word_release(&bytes[2], &was, 0))
+        ;
+    ok(bytes[0] == 0 && bytes[1] == 0 && bytes[2] == 0 && bytes[3] == 0, "one is, and its neighbours stay");
+    for (unsigned i = 0; i < 4; i++)
+        if (pthread_create(&t[i], NULL, add_in_word, &bytes[i]) != 0)
+            _exit(1);
+    for (unsigned i = 0; i < 4; i++)
+        good += pthread_join(t[i], NULL) == 0 && bytes[i] == (uint8_t)100001;
+    is_uint(good, 4, "threads that exchange the bytes of one word lose nothing of each other");
+}
+
 int
 main(void)
 {
-    plan(17);
+    plan(20);
     uint64_t random = test_seed();
     test_numbers();
     test_bits(&random);
     test_list();
+    test_bytes();
     return done();
 }

@@ -179,7 +179,7 @@ jsm_claim_kind(struct jsm_span *span, enum jsm_kind from, enum jsm_kind to)
     uint8_t was = (uint8_t)from;
 
     /* ORDER: release, as in jsm_set_kind(); not observable by a thread. */
-    while (!jsm_cas_weak_release(&span->kind, &was, (uint8_t)to))
+    while (!jsm_cas_weak_byte_release(&span->kind, &was, (uint8_t)to))
         if (was != (uint8_t)from)
             return false;
     return true;

@@ -70,4 +70,35 @@ jsm_own_decrement(_Atomic(uint32_t) *counter)
 #define jsm_cas_strong_acquire(p, expected, v) \
     atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acquire, memory_order_relaxed)
 
+/* The same of a byte, where only words can be compared and exchanged: the aligned word around it is, with whatever
+ * its neighbours are at that moment. */
+static inline bool
+jsm_cas_weak_in_word_release(_Atomic(uint8_t) *p, uint8_t *expected, uint8_t v)
+{
+    typedef uint32_t __attribute__((may_alias)) any_word;
+    size_t at = (uintptr_t)p & 3;
+    any_word *word = (any_word *)((uintptr_t)p - at);
+    union {
+        uint32_t word;
+        uint8_t byte[4];
+    } old, new;
+
+    /* ORDER: relaxed, a guess; the exchange decides, release. */
+    old.word = __atomic_load_n(word, __ATOMIC_RELAXED);
+    if (old.byte[at] != *expected) {
+        *expected = old.byte[at];
+        return false;
+    }
+    new = old;
+    new.byte[at] = v;
+    return __atomic_compare_exchange_n(word, &old.word, new.word, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* gcc 12 would call libatomic for bytes on riscv64. */
+#if ATOMIC_CHAR_LOCK_FREE == 2
+#define jsm_cas_weak_byte_release(p, expected, v) jsm_cas_weak_release((p), (expected), (v))
+#else
+#define jsm_cas_weak_byte_release(p, expected, v) jsm_cas_weak_in_word_release((p), (expected), (v))
+#endif
+
 #endif
