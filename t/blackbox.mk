@@ -70,9 +70,7 @@ jsm_standard_tests = \
 	%D%/threads-std.t \
 	%D%/exit-std.t \
 	%D%/fork-std.t \
-	%D%/misuse-matrix-std.t \
-	%D%/early.t \
-	%D%/dlopen.t
+	%D%/misuse-matrix-std.t
 check_PROGRAMS += $(jsm_standard_tests)
 TESTS += $(jsm_standard_tests)
 # A compiler that knows what malloc is leaves out pairs of malloc and free.
@@ -125,6 +123,10 @@ jsm_standard_cppflags = $(AM_CPPFLAGS) -DJSM_TEST_STANDARD
 %C%_misuse_matrix_std_t_LDADD = libjsmalloc.la
 
 # Modules and libraries that know nothing of ours; -rpath makes libtool build shared ones.
+if WITH_SHARED
+jsm_shared_tests = %D%/early.t %D%/dlopen.t
+check_PROGRAMS += $(jsm_shared_tests)
+TESTS += $(jsm_shared_tests)
 check_LTLIBRARIES = %D%/libearly.la %D%/dlopen-module.la
 %C%_libearly_la_SOURCES = %D%/early-lib.c %D%/early.h
 %C%_libearly_la_CFLAGS = $(jsm_blackbox_cflags)
@@ -141,6 +143,7 @@ check_LTLIBRARIES = %D%/libearly.la %D%/dlopen-module.la
 %C%_dlopen_t_SOURCES = %D%/dlopen.c $(jsm_blackbox_headers)
 %C%_dlopen_t_CFLAGS = $(jsm_blackbox_cflags)
 %C%_dlopen_t_LDADD = libjsmalloc.la
+endif
 endif
 
 # Programs that scripts run.
