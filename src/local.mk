@@ -3,7 +3,7 @@
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
 	%D%/base/base.h %D%/base/assert.h %D%/base/atomic.h %D%/base/bits.h %D%/base/list.h \
-	%D%/os/os.h %D%/os/fault.c %D%/os/group.c %D%/os/maps.c %D%/os/mem.c %D%/os/misc.c %D%/os/stack.c %D%/os/unwind.c \
+	%D%/os/os.h %D%/os/again.c %D%/os/fault.c %D%/os/group.c %D%/os/maps.c %D%/os/mem.c %D%/os/misc.c %D%/os/stack.c %D%/os/unwind.c \
 	%D%/rt/rt.h %D%/rt/lock.c %D%/rt/option.h %D%/rt/option.c %D%/rt/option_report.c \
 	%D%/rt/option_source.c %D%/rt/text.c \
 	%D%/osmem/osmem.h %D%/osmem/block.h %D%/osmem/heap.c %D%/osmem/mapped.c %D%/osmem/osmem.c %D%/osmem/report.c \

@@ -19,7 +19,8 @@ jsm_script_tests = \
 	%D%/completion.sh \
 	%D%/preload.sh \
 	%D%/stats-forms.sh \
-	%D%/protocols.sh
+	%D%/protocols.sh \
+	%D%/tools.sh
 dist_check_SCRIPTS += $(jsm_script_tests)
 TESTS += $(jsm_script_tests)
 EXTRA_DIST += %D%/stats-forms.py %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/ours.c %D%/ours.cc %D%/man-example.awk

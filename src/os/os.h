@@ -220,6 +220,10 @@ JSM_COLD bool jsm_os_places(struct jsm_os_place *places, size_t n, char *names, 
 typedef bool jsm_os_fault_fn(const void *address, const void *context);
 int jsm_os_on_fault(jsm_os_fault_fn *tell);
 
+/* Starts the program anew without the preloaded libraries whose file names begin with `name`, after it has said so:
+ * "jsmalloc: PROGRAM WHY".  Returns if there are none, false, or if it cannot be started. */
+JSM_COLD bool jsm_os_again_without(const char *name, const char *why);
+
 /* Process id. */
 long jsm_os_pid(void);
 

@@ -44,7 +44,8 @@ JSM_EXPORT void *malloc(size_t size) __attribute__((alias("own_malloc")));
 /* Another allocator may stand before us, preloaded as well: the program then has its malloc, but of the
  * functions that the other one lacks it has ours.  These must come down to the malloc that the program
  * has: what reallocarray() gives will be given to the other's free().
- * The loader fills these in. */
+ * The loader fills these in.  valgrind stands before us in another way: calls of the names that it knows
+ * end up in its own functions, whatever address they have. */
 static void *(*const volatile malloc_of_program)(size_t) = malloc;
 static void (*const volatile free_of_program)(void *) = free;
 static void *(*const volatile calloc_of_program)(size_t, size_t) = calloc;
@@ -54,7 +55,18 @@ static void *(*const volatile memalign_of_program)(size_t, size_t) = memalign;
 static bool
 is_second(void)
 {
-    return malloc_of_program != own_malloc;
+    enum { UNKNOWN, NO, YES };
+    static _Atomic(int) known;
+    /* ORDER: relaxed, both; every thread comes to the same answer. */
+    int answer = jsm_load_relaxed(&known);
+
+    if (jsm_unlikely(answer == UNKNOWN)) {
+        void *p = malloc_of_program(1);
+        answer = malloc_of_program != own_malloc || (p != NULL && !jsm_is_ours(p)) ? YES : NO;
+        free_of_program(p);
+        jsm_store_relaxed(&known, answer);
+    }
+    return answer == YES;
 }
 
 JSM_EXPORT void
@@ -245,4 +257,40 @@ JSM_EXPORT struct jsm_mallinfo2
 info2(void)
 {
     return jsm_mallinfo2();
+}
+
+/* ---- Sanitizers, which bring a malloc of their own ---- */
+
+#define WEAK JSM_EXPORT __attribute__((weak))
+
+static const char aside[] = " has AddressSanitizer's allocator: this library steps aside";
+
+/* AddressSanitizer refuses to start where another library was preloaded before its own, but asks the program for its
+ * options before that, by this name: we are not preloaded any more then. */
+static const char *
+step_aside(void)
+{
+    (void)jsm_os_again_without("libjsmalloc.so", aside);
+    return "";
+}
+
+#define OPTIONS(id, name)            \
+    const char *id(void) __asm__(name); \
+    WEAK const char *id(void)        \
+    {                                \
+        return step_aside();         \
+    }
+
+OPTIONS(asan_options, "__asan_default_options")
+OPTIONS(hwasan_options, "__hwasan_default_options")
+
+/* Where the sanitizer is part of the program, or comes first, its malloc is the program's already. */
+extern void asan_init(void) __asm__("__asan_init") __attribute__((weak));
+extern void hwasan_init(void) __asm__("__hwasan_init") __attribute__((weak));
+
+__attribute__((constructor)) static void
+tell_second(void)
+{
+    if ((asan_init != NULL || hwasan_init != NULL) && is_second())
+        jsm_message(jsm_os_program_path(), aside, NULL);
 }
