@@ -6,8 +6,8 @@
  *   G3  between the blocks of two slots there are at least two pages that cannot be accessed
  *   G4  the bytes beside a block, up to FILL_BYTES on either side within its pages, hold their pattern
  *   G5  what is known of the last block of a slot stays until the slot is used again, which is after all others that
- *       were free before it, and never before `rest_ms` have passed
- *   G6  nobody walks a stack, makes a system call or writes text while it holds the lock
+ *       were free before it
+ *   G6  nobody walks a stack, makes a system call or writes text while it holds the lock, but to reserve the pool
  *
  *   who          operation  order    publishes / sees
  *   G1 start     store      release  the pool
@@ -28,8 +28,9 @@ enum {
     SLOT_PAGES_MIN = 4, /* two of them around the block */
     FILL_BYTES = 128,
     FILL_BYTE = 0xb5,
-    REST_MS = 500,      /* of a slot, when few are sampled: 512 samples a second at most */
-    REST_FROM = 100,    /* as many: then the user wants coverage more than speed */
+    REST_MS = 500,      /* of a slot, and the time between samples: 125 a second at most, */
+    PACE_MS = 8,
+    SPARING_FROM = 100, /* with guard_sample from here on; below, the user wants coverage more than speed */
     FRAMES = JSM_PROFILE_FRAMES
 };
 
@@ -67,6 +68,7 @@ struct pool {
 
 struct jsm_lock jsm_guard_lock = { .rank = JSM_RANK_GUARD };
 static _Atomic(struct pool *) the_pool; /* NULL until the option is set */
+static uint32_t last_ms;                /* [lock guard] when the last slot was taken */
 
 _Thread_local _Atomic(uint32_t) jsm_guard_countdown = 1;
 static _Thread_local int64_t drawn_for; /* the guard_sample that the countdown is for */
@@ -132,22 +134,28 @@ push_locked(struct pool *pool, struct slot *slot)
     pool->last = slot;
 }
 
-static uint32_t
-rest_ms(void)
+/* Whether it is too early for the slot to be used again, or for any. */
+static bool
+must_wait_locked(const struct slot *slot, uint32_t now_ms)
 {
-    return jsm_option(JSM_OPT_GUARD_SAMPLE) >= REST_FROM ? REST_MS : 0;
+    if (jsm_option(JSM_OPT_GUARD_SAMPLE) < SPARING_FROM)
+        return false;
+    /* ORDER: relaxed; it is written under the lock alone, but for LIVE, which is not in the queue. */
+    return now_ms - last_ms < PACE_MS || (jsm_load_relaxed(&slot->state) == FREED && now_ms - slot->freed_ms < REST_MS);
 }
 
-/* The slot that has rested longest, BUSY; NULL if none has rested long enough. */
+/* The slot that has rested longest, BUSY; NULL if there is none for now. */
 static struct slot *
 pop(struct pool *pool)
 {
+    uint32_t now_ms = jsm_os_now_ms();
+
     jsm_lock(&jsm_guard_lock);
     struct slot *slot = pool->first;
-    /* ORDER: relaxed; it is written under the lock alone, but for LIVE, which is not in the queue. */
-    if (slot != NULL && jsm_load_relaxed(&slot->state) == FREED && jsm_os_now_ms() - slot->freed_ms < rest_ms())
+    if (slot != NULL && must_wait_locked(slot, now_ms))
         slot = NULL;
     if (slot != NULL) {
+        last_ms = now_ms;
         pool->first = slot->next;
         if (pool->first == NULL)
             pool->last = NULL;

@@ -166,20 +166,26 @@ malloc_slower(size_t bytes, bool zero)
     return zero ? memset(p, 0, bytes) : p;
 }
 
+JSM_NOINLINE static void *
+malloc_hardened(size_t bytes, bool zero)
+{
+    void *p = !zero && !jsm_guard_asks() ? jsm_harden_malloc(&jsm_theap_tls->front, bytes, JSM_ORIGIN_MALLOC) : NULL;
+
+    return jsm_likely(p != NULL) ? p : malloc_slower(bytes, zero);
+}
+
 /* With option guard_sample this is the fast path. */
 void *
 jsm_malloc_slow(size_t bytes, bool zero)
 {
     struct jsm_theap *th = jsm_theap_tls;
-    void *p = NULL;
 
-    if (jsm_likely(th->front.slow == JSM_SLOW_MALLOC) && jsm_likely(bytes - 1 < JSM_DIRECT_MAX) && !zero)
-        p = count(th, jsm_direct_class[(bytes + 7) >> JSM_DIRECT_SHIFT]);
-    else if (jsm_hardened() && !zero && !jsm_guard_asks())
-        p = jsm_harden_malloc(&th->front, bytes, JSM_ORIGIN_MALLOC);
-    if (jsm_likely(p != NULL))
-        return p;
-    return malloc_slower(bytes, zero);
+    if (jsm_likely(th->front.slow == JSM_SLOW_MALLOC) && jsm_likely(bytes - 1 < JSM_DIRECT_MAX) && !zero) {
+        void *p = count(th, jsm_direct_class[(bytes + 7) >> JSM_DIRECT_SHIFT]);
+        if (jsm_likely(p != NULL))
+            return p;
+    }
+    return jsm_hardened() ? malloc_hardened(bytes, zero) : malloc_slower(bytes, zero);
 }
 
 void *
