@@ -127,13 +127,53 @@ test_try(void)
     ok(saw, "who gets a lock by trying sees what was done under it");
 }
 
+/* ---- The room that a report of misuse is written in ---- */
+
+static void
+free_twice(void)
+{
+    void *p = jsm_malloc(5000);
+
+    jsm_free(p);
+    jsm_free(hide(p));
+}
+
+static void *
+report_second(void *arg)
+{
+    warm_up();
+    reach(1);
+    wait_for(2);
+    free_twice();
+    *(bool *)arg = true;
+    return NULL;
+}
+
+static void
+test_report(void)
+{
+    pthread_t thread;
+    bool is_back = false;
+
+    reach(0);
+    warm_up();
+    (void)set_option("check_action", "1");
+    pthread_create(&thread, NULL, report_second, &is_back);
+    wait_for(1);
+    free_twice();
+    reach(2);
+    pthread_join(thread, NULL);
+    ok(is_back, "two threads report one after the other");
+}
+
 int
 main(void)
 {
-    plan(3);
+    plan(4);
     end_if_stuck();
     test_try();
     test_heap();
     test_arena();
+    test_report();
     return done();
 }
