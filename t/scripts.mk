@@ -18,9 +18,10 @@ jsm_script_tests = \
 	%D%/command.sh \
 	%D%/completion.sh \
 	%D%/preload.sh \
+	%D%/harden-programs.sh \
 	%D%/stats-forms.sh \
 	%D%/protocols.sh \
 	%D%/tools.sh
 dist_check_SCRIPTS += $(jsm_script_tests)
 TESTS += $(jsm_script_tests)
-EXTRA_DIST += %D%/stats-forms.py %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/ours.c %D%/ours.cc %D%/man-example.awk
+EXTRA_DIST += %D%/harden/origins.cc %D%/stats-forms.py %D%/tap.sh %D%/symbols.list %D%/manifest %D%/cxx.cc %D%/family.c %D%/ours.c %D%/ours.cc %D%/man-example.awk

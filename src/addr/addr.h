@@ -64,7 +64,8 @@ enum {
     JSM_TRAIT_GUARDED = 2,  /* its last pages are inaccessible */
     JSM_TRAIT_ORIGIN = 4,   /* the factor of enum jsm_origin of a large block, two bits */
     JSM_TRAIT_LARGE = 16,   /* it is one block */
-    JSM_TRAIT_CUT = 32      /* the guard cuts a mapping in two */
+    JSM_TRAIT_CUT = 32,     /* the guard cuts a mapping in two */
+    JSM_TRAIT_KEEP = 64     /* blocks that are freed may be held back */
 };
 
 /* Who may touch a field:

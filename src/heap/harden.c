@@ -21,10 +21,11 @@ enum {
     TRAILER_BYTES = JSM_HARDEN_TRAILER_BYTES,
     CUTS_MAX = 8192,                /* guards where the kernel has no cheap ones */
     CANARY_BYTES = 16,              /* behind a large block that has no guard page */
-    KEEP_BYTES_ON = 64 << 10,       /* in a thread's quarantine */
+    KEEP_BYTES_ON = 16 << 10,       /* in a thread's quarantine: half of a processor's first cache */
     KEEP_BYTES_FULL = 1 << 20,
-    KEEP_ENTRIES_ON = 1 << 10,
+    KEEP_ENTRIES_ON = 1 << 8,
     KEEP_ENTRIES_FULL = 1 << 13,
+    WIPE_BYTES_ON = 1 << 10,        /* of each block */
     KEEP_LARGE = 16,                /* large blocks, of which addresses alone are kept */
     PURGE_BYTES_MIN = 256 << 10     /* below it, to write zeros is cheaper than to have pages made anew */
 };
@@ -39,13 +40,14 @@ _Atomic(uint8_t) jsm_harden_level;
 static struct {
     uint64_t add, multiply;
     uint64_t padding; /* one byte, eight times */
+    uint32_t wipe_bytes; /* of a block in a slab, at most */
 } secret;
 
 /* Blocks that a thread has freed and holds back. */
 struct jsm_quarantine {
     uint64_t random;
     size_t bytes, max_bytes;
-    uint32_t n, max_n;
+    uint32_t n, max_n, max_block_bytes;
     struct jsm_span *large[KEEP_LARGE]; /* the oldest first */
     uint32_t n_large;
     size_t large_bytes;
@@ -87,6 +89,7 @@ jsm_harden_start(void)
         secret.multiply = mix(secret.add + bits) | 1;
         /* Neither a character of ASCII, nor 0, nor what -1 is made of: what strings and small numbers write is seen. */
         secret.padding = (0x81 + mix(secret.multiply) % 126) * UINT64_C(0x0101010101010101);
+        secret.wipe_bytes = level == JSM_HARDEN_FULL ? UINT32_MAX : WIPE_BYTES_ON;
         jsm_huge_guards = true;
         jsm_slab_scatter = level == JSM_HARDEN_FULL;
         /* ORDER: release, with the lock, or with how a thread came to be: each that has a theap was here. */
@@ -141,6 +144,13 @@ is_zero(const void *p, size_t bytes)
     for (bytes >>= 5; bytes > 0; bytes--, at += 2)
         all |= at[0] | at[1];
     return (all[0] | all[1]) == 0;
+}
+
+/* How much of a block is wiped. */
+static uint32_t
+wiped_bytes(const struct jsm_span *slab)
+{
+    return jsm_min(slab->block_bytes, secret.wipe_bytes);
 }
 
 /* ---- Trailers ---- */
@@ -281,34 +291,27 @@ open_up(struct jsm_span *span, void *addr, size_t bytes)
     return jsm_os_commit(addr, bytes) == 0;
 }
 
-/* The pages of a span that are inaccessible when it is guarded. */
+/* The page of a span that is inaccessible when it is guarded: behind a large block, or the last of a slab.  One
+ * alone, as those who have the memory next would have to fault each in again. */
 static uint8_t *
-guard_of(const struct jsm_span *span, size_t used_bytes, size_t *bytes)
+guard_of(const struct jsm_span *span)
 {
-    size_t page = jsm_os_page_bytes(), all = (size_t)span->n_slices << JSM_SLICE_SHIFT;
-    size_t from = jsm_round_up(used_bytes, page);
+    size_t page = jsm_os_page_bytes(), last = ((size_t)span->n_slices << JSM_SLICE_SHIFT) - page;
 
-    *bytes = all - from;
-    return span->base + from;
+    return span->base + ((span->traits & JSM_TRAIT_LARGE) != 0 ? jsm_round_up(jsm_size_bytes(span), page) : last);
 }
 
 static void
-guard_from(struct jsm_span *span, size_t used_bytes)
+guard(struct jsm_span *span)
 {
-    size_t bytes;
-    uint8_t *addr = guard_of(span, used_bytes, &bytes);
-
-    if (!is_own_memory(span) && shut(span, addr, bytes))
+    if (!is_own_memory(span) && shut(span, guard_of(span), jsm_os_page_bytes()))
         span->traits |= JSM_TRAIT_GUARDED;
 }
 
 bool
 jsm_harden_unguard(struct jsm_span *span)
 {
-    size_t bytes, slab_bytes = ((size_t)span->n_slices << JSM_SLICE_SHIFT) - jsm_os_page_bytes();
-    uint8_t *addr = guard_of(span, (span->traits & JSM_TRAIT_LARGE) != 0 ? jsm_size_bytes(span) : slab_bytes, &bytes);
-
-    if (!open_up(span, addr, bytes))
+    if (!open_up(span, guard_of(span), jsm_os_page_bytes()))
         return false;
     span->traits &= (uint8_t)~JSM_TRAIT_GUARDED;
     return true;
@@ -321,16 +324,19 @@ jsm_harden_large(struct jsm_span *span)
 
     span->traits |= JSM_TRAIT_HARD | JSM_TRAIT_LARGE;
     if (span->n_slices != 0) /* else it is a mapping of its own */
-        guard_from(span, bytes);
+        guard(span);
     memset(span->base + bytes, (int)(secret.padding & 0xff), canary_bytes(span));
 }
 
 void
-jsm_harden_slab(struct jsm_span *slab)
+jsm_harden_slab(struct jsm_span *slab, const struct jsm_heap *heap)
 {
-    if (slab->traits == 0)
-        guard_from(slab, ((size_t)slab->n_slices << JSM_SLICE_SHIFT) - jsm_os_page_bytes());
+    /* One of a thread's cache may have it already. */
+    if (is_full() && (slab->traits & JSM_TRAIT_GUARDED) == 0)
+        guard(slab);
     slab->traits |= JSM_TRAIT_HARD;
+    if (!jsm_heap_is_user(heap)) /* else it may end at any time */
+        slab->traits |= JSM_TRAIT_KEEP;
 }
 
 /* ---- Reports ---- */
@@ -365,7 +371,7 @@ first_other(const uint8_t *at, const uint8_t *end, uint8_t byte)
 static void
 report_written(const char *function, struct jsm_span *slab, const void *block)
 {
-    const uint8_t *start = block, *end = start + slab->block_bytes;
+    const uint8_t *start = block, *end = start + wiped_bytes(slab);
     struct jsm_block found;
     char detail[120];
 
@@ -551,10 +557,22 @@ quarantine_of(struct jsm_theap *th)
     if (q != NULL) {
         q->max_n = max_n;
         q->max_bytes = is_full() ? KEEP_BYTES_FULL : KEEP_BYTES_ON;
+        q->max_block_bytes = (uint32_t)q->max_bytes / 4;
         q->random = mix(secret.add ^ (uintptr_t)th);
     }
     th->quarantine = q;
     return q;
+}
+
+/* As jsm_free_in_slab(), which it calls for blocks of others. */
+JSM_INLINE void
+free_now(struct jsm_theap *th, struct jsm_span *slab, uint32_t index)
+{
+    /* ORDER: relaxed, as there. */
+    if (jsm_unlikely(jsm_load_relaxed(&slab->theap) != th))
+        jsm_free_in_slab(th, slab, index);
+    else if (jsm_unlikely(jsm_slab_push(slab, index)))
+        jsm_theap_event(slab);
 }
 
 /* Frees the entry `i` for good. */
@@ -567,15 +585,11 @@ release(struct jsm_theap *th, struct jsm_quarantine *q, uint32_t i)
 
     q->kept[i] = q->kept[--q->n];
     q->bytes -= slab->block_bytes;
-    if (jsm_unlikely(!is_zero(block, slab->block_bytes))) {
+    if (jsm_unlikely(!is_zero(block, wiped_bytes(slab)))) {
         report_written("free", slab, block);
-        make_zero(block, slab->block_bytes);
+        make_zero(block, wiped_bytes(slab));
     }
-    /* ORDER: relaxed, as in jsm_free_in_slab(). */
-    if (jsm_unlikely(jsm_load_relaxed(&slab->theap) != th))
-        jsm_free_in_slab(th, slab, index);
-    else if (jsm_unlikely(jsm_slab_push(slab, index)))
-        jsm_theap_event(slab);
+    free_now(th, slab, index);
 }
 
 JSM_INLINE void
@@ -673,6 +687,10 @@ wipe_large(struct jsm_span *span)
 
     if (jsm_kind(span) == JSM_KIND_HUGE) /* it is going to be unmapped */
         return;
+    if (!is_full()) {
+        memset(span->base, 0, WIPE_BYTES_ON);
+        return;
+    }
     if (bytes < PURGE_BYTES_MIN || is_own_memory(span) || jsm_os_purge(span->base, bytes) != 0)
         memset(span->base, 0, bytes);
 }
@@ -684,17 +702,17 @@ jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block)
 
     if ((span->traits & JSM_TRAIT_HARD) == 0 || (!is_large(span) && jsm_kind(span) != JSM_KIND_SLAB))
         return false;
-    bool may_keep = th != NULL && !jsm_heap_is_user(jsm_span_heap(span)) &&
-        (jsm_kind(span) == JSM_KIND_HUGE || !is_own_memory(span));
-    struct jsm_quarantine *q = may_keep ? quarantine_of(th) : NULL;
+    struct jsm_quarantine *q = th != NULL ? quarantine_of(th) : NULL;
     if (is_large(span)) {
-        if (q != NULL && is_full() && jsm_kind(span) == JSM_KIND_LARGE && keep_large(q, span))
+        bool may_keep = q != NULL && is_full() && jsm_kind(span) == JSM_KIND_LARGE &&
+            !jsm_heap_is_user(jsm_span_heap(span)) && !is_own_memory(span);
+        if (may_keep && keep_large(q, span))
             return true;
         wipe_large(span);
         return false;
     }
-    make_zero(block->start, span->block_bytes);
-    if (q == NULL || span->block_bytes > q->max_bytes / 4)
+    make_zero(block->start, wiped_bytes(span));
+    if (q == NULL || span->block_bytes > q->max_block_bytes || (span->traits & JSM_TRAIT_KEEP) == 0)
         return false;
     keep(th, q, span, block->index);
     return true;
@@ -703,7 +721,7 @@ jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block)
 bool
 jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t bytes)
 {
-    const unsigned usual = JSM_TRAIT_HARD | JSM_TRAIT_GUARDED; /* the latter not in memory of the program's */
+    const unsigned usual = JSM_TRAIT_HARD | JSM_TRAIT_KEEP;
     struct jsm_span *slab = jsm_pagemap_find(p);
     uint32_t i, tag;
 
@@ -714,12 +732,14 @@ jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t by
     if (jsm_kind(slab) == JSM_KIND_SLAB_PART)
         slab -= slab->back;
     if (jsm_kind(slab) != JSM_KIND_SLAB || !jsm_slab_index(slab, p, &i) || slab->link[i] != JSM_LINK_USED ||
-        (slab->traits & usual) != usual || jsm_heap_is_user(jsm_span_heap(slab)) || !is_whole(slab, p, &tag) ||
-        origin_of(tag) != origin || slab->block_bytes > th->quarantine->max_bytes / 4)
+        (slab->traits & usual) != usual || !is_whole(slab, p, &tag) || origin_of(tag) != origin)
         return false;
     if (bytes != JSM_SIZE_UNSAID && bytes + padding_of(tag) + TRAILER_BYTES != slab->block_bytes)
         return false;
-    make_zero(p, slab->block_bytes);
-    keep(th, th->quarantine, slab, i);
+    make_zero(p, wiped_bytes(slab));
+    if (jsm_likely(slab->block_bytes <= th->quarantine->max_block_bytes))
+        keep(th, th->quarantine, slab, i);
+    else
+        free_now(th, slab, i);
     return true;
 }

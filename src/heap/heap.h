@@ -297,7 +297,7 @@ bool jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block);
 
 /* Prepares a span to become a slab; and makes a guarded span accessible again; false: that failed, and it
  * must not be used any more. */
-void jsm_harden_slab(struct jsm_span *slab);
+void jsm_harden_slab(struct jsm_span *slab, const struct jsm_heap *heap);
 bool jsm_harden_unguard(struct jsm_span *span);
 
 /* Frees all that the thread holds back. */

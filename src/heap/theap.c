@@ -289,7 +289,7 @@ slab_new(struct jsm_theap *th, unsigned c)
     if (slab == NULL)
         return NULL;
     if (jsm_hardened())
-        jsm_harden_slab(slab);
+        jsm_harden_slab(slab, th->heap);
     if (!jsm_slab_init(slab, c, jsm_class_bytes[c], clean)) {
         jsm_set_kind(slab, JSM_KIND_BUSY);
         jsm_heap_span_free(slab);
