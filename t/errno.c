@@ -129,7 +129,7 @@ test_freeing(void)
     jsm_free(NULL);
     (void)jsm_malloc_trim(0);
     (void)jsm_check();
-    (void)jsm_is_ours(&t);
+    (void)jsm_is_ours(p);
     (void)jsm_malloc_good_size(100);
     expect_kept();
     is_int(changed, 0, "freeing, trimming and asking leave errno alone");

@@ -23,7 +23,7 @@ test_nothing(void)
     for (unsigned i = 0; i < 100000; i++)
         found += jsm_pagemap_find((void *)(uintptr_t)random_next(&random)) != NULL;
     is_uint(found, 0, "before anything is mapped there is no descriptor of anything");
-    int here;
+    int here = 0;
     ok(jsm_pagemap_find(NULL) == NULL && jsm_pagemap_find(&here) == NULL &&
            jsm_pagemap_find(hide((void *)UINTPTR_MAX)) == NULL,
        "any pointer may be asked about");

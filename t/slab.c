@@ -331,7 +331,7 @@ purge_holes(struct jsm_span *slab, struct holes *h)
 static void
 take_back(struct jsm_span *slab, struct holes *h)
 {
-    uint32_t n = 0, missing = 0;
+    uint32_t missing = 0;
 
     do {
         while (slab->head != JSM_LINK_END) {
@@ -339,7 +339,6 @@ take_back(struct jsm_span *slab, struct holes *h)
             h->lost += i >= slab->carved || h->live[i];
             (void)jsm_slab_pop(slab);
             h->live[i] = true;
-            n++;
         }
         h->unsound += !jsm_slab_check(slab);
     } while (jsm_slab_recarve(slab));
