@@ -19,6 +19,15 @@ test_page(void)
 
 /* ---- Memory ---- */
 
+/* Whether there are addresses at `p` that cannot be accessed.  For 32-bit machines qemu does not list them. */
+static bool
+is_reserved(const void *p)
+{
+    const char *rights = access_of(p);
+
+    return strncmp(rights, "---", 3) == 0 || (under_qemu() && sizeof p == 4 && rights[0] == '\0');
+}
+
 static void
 test_reserve(void)
 {
@@ -27,7 +36,7 @@ test_reserve(void)
     for (size_t align = page; align <= 64 * JSM_MIB; align *= 4) {
         uint8_t *p = jsm_os_reserve(3 * page, align);
         misaligned += p == NULL || !is_aligned(p, align);
-        misaligned += strncmp(access_of(p + 3 * page - 1), "---", 3) != 0;
+        misaligned += !is_reserved(p + 3 * page - 1);
         if (p != NULL)
             misaligned += jsm_os_unmap(p, 3 * page) != 0;
     }
@@ -36,7 +45,7 @@ test_reserve(void)
     uint8_t *p = jsm_os_reserve(8 * page, page);
     ok(jsm_os_commit(p + page, 2 * page) == 0 && is_zero(p + page, 2 * page), "committed, they read as zero");
     memset(p + page, 1, 2 * page);
-    ok(strncmp(access_of(p), "---", 3) == 0 && strncmp(access_of(p + 3 * page), "---", 3) == 0,
+    ok(is_reserved(p) && is_reserved(p + 3 * page),
        "no more of them than were asked for");
     ok(jsm_os_commit_read(p + 5 * page, page) == 0 && is_zero(p + 5 * page, page) &&
            strncmp(access_of(p + 5 * page), "r--", 3) == 0,
