@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define jsm_load_relaxed(p)          atomic_load_explicit((p), memory_order_relaxed)
