@@ -19,6 +19,7 @@ jsm_script_tests = \
 	%D%/completion.sh \
 	%D%/preload.sh \
 	%D%/harden-programs.sh \
+	%D%/release.sh \
 	%D%/stats-forms.sh \
 	%D%/protocols.sh \
 	%D%/tools.sh
