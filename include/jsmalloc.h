@@ -24,10 +24,10 @@
 #include <stdio.h>
 
 /* Version of this header, to compare with that of the library, jsm_version(). */
-#define JSM_VERSION_MAJOR  0
-#define JSM_VERSION_MINOR  1
+#define JSM_VERSION_MAJOR  1
+#define JSM_VERSION_MINOR  0
 #define JSM_VERSION_PATCH  0
-#define JSM_VERSION_STRING "0.1.0"
+#define JSM_VERSION_STRING "1.0.0"
 
 /* Attributes, where the compiler has them. */
 #if defined(__GNUC__)
@@ -62,7 +62,7 @@ extern "C" {
  * Returns  the block, or NULL.
  * Errors   ENOMEM.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_malloc(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
 
@@ -73,7 +73,7 @@ JSM_API void *jsm_malloc(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
  * Returns  the block, or NULL.
  * Errors   ENOMEM, also when count * size overflows.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_calloc(size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE2(1, 2);
 
@@ -86,7 +86,7 @@ JSM_API void *jsm_calloc(size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZ
  *          when the block was freed for size 0.
  * Errors   ENOMEM; EINVAL: `p` is not a live block, and check_action lets the program go on.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_realloc(void *p, size_t size) JSM_ATTR_RESULT JSM_ATTR_SIZE(2);
 
@@ -96,7 +96,7 @@ JSM_API void *jsm_realloc(void *p, size_t size) JSM_ATTR_RESULT JSM_ATTR_SIZE(2)
  * Returns  nothing.
  * Errors   none.
  * Threads  any, also another one than that which allocated.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_free(void *p);
 
@@ -108,7 +108,7 @@ JSM_API void jsm_free(void *p);
  * Returns  as jsm_realloc(p, count * size).
  * Errors   as jsm_realloc(); ENOMEM when count * size overflows, the old block is as it was.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_reallocarray(void *p, size_t count, size_t size) JSM_ATTR_RESULT JSM_ATTR_SIZE2(2, 3);
 
@@ -119,7 +119,7 @@ JSM_API void *jsm_reallocarray(void *p, size_t count, size_t size) JSM_ATTR_RESU
  * Returns  the block, or NULL: then the old one is gone.
  * Errors   as jsm_realloc().
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_reallocf(void *p, size_t size) JSM_ATTR_RESULT JSM_ATTR_SIZE(2);
 
@@ -134,7 +134,7 @@ JSM_API void *jsm_reallocf(void *p, size_t size) JSM_ATTR_RESULT JSM_ATTR_SIZE(2
  * Errors     ENOMEM, also when count * size overflows; EINVAL when old_count * size overflows or
  *            is more than the block holds.
  * Threads    any.
- * Since      0.1
+ * Since      1.0
  */
 JSM_API void *jsm_recallocarray(void *p, size_t old_count, size_t count, size_t size) JSM_ATTR_RESULT
     JSM_ATTR_SIZE2(3, 4);
@@ -147,7 +147,7 @@ JSM_API void *jsm_recallocarray(void *p, size_t old_count, size_t count, size_t 
  * Returns   as jsm_realloc().
  * Errors    as jsm_realloc().
  * Threads   any.
- * Since     0.1
+ * Since     1.0
  */
 JSM_API void *jsm_rezalloc(void *p, size_t old_size, size_t size) JSM_ATTR_RESULT JSM_ATTR_SIZE(3);
 
@@ -158,7 +158,7 @@ JSM_API void *jsm_rezalloc(void *p, size_t old_size, size_t size) JSM_ATTR_RESUL
  * Returns  `p`, of which at least `size` bytes can be used now, or NULL: nothing has changed.
  * Errors   none: errno is left alone; EINVAL for `p` as in jsm_realloc().
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_expand(void *p, size_t size);
 
@@ -169,7 +169,7 @@ JSM_API void *jsm_expand(void *p, size_t size);
  * Returns  the block, or NULL.
  * Errors   ENOMEM.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_malloc_at_least(size_t size, size_t *got) JSM_ATTR_MALLOC;
 
@@ -182,7 +182,7 @@ JSM_API void *jsm_malloc_at_least(size_t size, size_t *got) JSM_ATTR_MALLOC;
  * Returns    the block, or NULL.
  * Errors     EINVAL: `alignment` is not a power of two; ENOMEM.
  * Threads    any.
- * Since      0.1
+ * Since      1.0
  */
 JSM_API void *jsm_aligned_alloc(size_t alignment, size_t size) JSM_ATTR_MALLOC JSM_ATTR_ALIGN(1) JSM_ATTR_SIZE(2);
 
@@ -194,7 +194,7 @@ JSM_API void *jsm_aligned_alloc(size_t alignment, size_t size) JSM_ATTR_MALLOC J
  * Returns    0, or EINVAL for the alignment, or ENOMEM.
  * Errors     those returned; errno is left alone.
  * Threads    any.
- * Since      0.1
+ * Since      1.0
  */
 JSM_API int jsm_posix_memalign(void **where, size_t alignment, size_t size) JSM_ATTR_RESULT;
 
@@ -205,7 +205,7 @@ JSM_API int jsm_posix_memalign(void **where, size_t alignment, size_t size) JSM_
  * Returns    the block, or NULL.
  * Errors     EINVAL, ENOMEM.
  * Threads    any.
- * Since      0.1
+ * Since      1.0
  */
 JSM_API void *jsm_memalign(size_t alignment, size_t size) JSM_ATTR_MALLOC JSM_ATTR_ALIGN(1) JSM_ATTR_SIZE(2);
 
@@ -215,7 +215,7 @@ JSM_API void *jsm_memalign(size_t alignment, size_t size) JSM_ATTR_MALLOC JSM_AT
  * Returns  the block, or NULL.
  * Errors   ENOMEM.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_valloc(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
 
@@ -225,7 +225,7 @@ JSM_API void *jsm_valloc(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
  * Returns  the block, or NULL.
  * Errors   ENOMEM.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_pvalloc(size_t size) JSM_ATTR_MALLOC;
 
@@ -239,7 +239,7 @@ JSM_API void *jsm_pvalloc(size_t size) JSM_ATTR_MALLOC;
  * Returns  nothing.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_free_sized(void *p, size_t size);
 
@@ -251,7 +251,7 @@ JSM_API void jsm_free_sized(void *p, size_t size);
  * Returns    nothing.
  * Errors     none.
  * Threads    any.
- * Since      0.1
+ * Since      1.0
  */
 JSM_API void jsm_free_aligned_sized(void *p, size_t alignment, size_t size);
 
@@ -262,7 +262,7 @@ JSM_API void jsm_free_aligned_sized(void *p, size_t alignment, size_t size);
  * Returns  nothing.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_freezero(void *p, size_t size);
 
@@ -272,7 +272,7 @@ JSM_API void jsm_freezero(void *p, size_t size);
  * Returns  nothing.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_cfree(void *p);
 
@@ -284,7 +284,7 @@ JSM_API void jsm_cfree(void *p);
  * Returns  bytes, at least what was asked for; 0 for NULL.  All of them may be written.
  * Errors   none; 0 for what is not a live block, once it has been reported.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API size_t jsm_malloc_usable_size(const void *p);
 
@@ -294,7 +294,7 @@ JSM_API size_t jsm_malloc_usable_size(const void *p);
  * Returns  bytes; 0 for NULL.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API size_t jsm_malloc_size(const void *p);
 
@@ -305,7 +305,7 @@ JSM_API size_t jsm_malloc_size(const void *p);
  *          more than there can be.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API size_t jsm_malloc_good_size(size_t size);
 
@@ -315,7 +315,7 @@ JSM_API size_t jsm_malloc_good_size(size_t size);
  * Returns  1 or 0.
  * Errors   none.
  * Threads  any; the answer lasts as long as nobody frees the block.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_is_ours(const void *p);
 
@@ -324,7 +324,7 @@ JSM_API int jsm_is_ours(const void *p);
  * Returns  the number of faults, each of which is reported on standard error; 0 if all is sound.
  * Errors   none.
  * Threads  any; what other threads change meanwhile is left out.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_check(void);
 
@@ -337,7 +337,7 @@ JSM_API int jsm_check(void);
  * Returns  the block, whose contents are zero, or NULL.  Free it with jsm_free() or any of its kin.
  * Errors   ENOMEM.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_malloc_conceal(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
 
@@ -348,7 +348,7 @@ JSM_API void *jsm_malloc_conceal(size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(1);
  * Returns  the block, all zero, or NULL.
  * Errors   ENOMEM, also when count * size overflows.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_calloc_conceal(size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE2(1, 2);
 
@@ -385,7 +385,7 @@ struct jsm_heap_config {
  * Errors   ENOMEM; EINVAL: an unknown flag or size, a buffer that is too small, or a buffer together
  *          with JSM_HEAP_BRK.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API jsm_heap *jsm_heap_new(const struct jsm_heap_config *config) JSM_ATTR_RESULT;
 
@@ -396,7 +396,7 @@ JSM_API jsm_heap *jsm_heap_new(const struct jsm_heap_config *config) JSM_ATTR_RE
  * Returns  nothing.
  * Errors   none.
  * Threads  any, while no other uses the heap or its blocks.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_heap_destroy(jsm_heap *heap);
 
@@ -407,7 +407,7 @@ JSM_API void jsm_heap_destroy(jsm_heap *heap);
  * Returns  nothing.
  * Errors   none.
  * Threads  any, while no other uses the heap; others may free its blocks.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_heap_delete(jsm_heap *heap);
 
@@ -418,7 +418,7 @@ JSM_API void jsm_heap_delete(jsm_heap *heap);
  * Returns  the block, or NULL.
  * Errors   as jsm_malloc() and so on; ENOMEM also when the heap's limit or buffer is used up.
  * Threads  any, unless the heap is JSM_HEAP_NOLOCK.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void *jsm_heap_malloc(jsm_heap *heap, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE(2);
 JSM_API void *jsm_heap_calloc(jsm_heap *heap, size_t count, size_t size) JSM_ATTR_MALLOC JSM_ATTR_SIZE2(2, 3);
@@ -433,7 +433,7 @@ JSM_API void *jsm_heap_aligned_alloc(jsm_heap *heap, size_t alignment, size_t si
  * Returns  nothing.
  * Errors   none.
  * Threads  as jsm_heap_malloc().
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_heap_free(jsm_heap *heap, void *p);
 
@@ -443,7 +443,7 @@ JSM_API void jsm_heap_free(jsm_heap *heap, void *p);
  * Returns  the heap; NULL for a block of the default heap and for what is not a live block.
  * Errors   none.
  * Threads  any; the answer lasts as long as the block and the heap.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API jsm_heap *jsm_heap_of(const void *p);
 
@@ -456,7 +456,7 @@ JSM_API jsm_heap *jsm_heap_of(const void *p);
  * Returns  0, or what `visit` stopped with; -1 for an error.
  * Errors   EINVAL: no heap or no function.
  * Threads  any; others that use the heap wait.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_heap_visit(jsm_heap *heap, int (*visit)(void *arg, void *block, size_t usable_bytes), void *arg);
 
@@ -468,7 +468,7 @@ JSM_API int jsm_heap_visit(jsm_heap *heap, int (*visit)(void *arg, void *block, 
  * Returns  0, or -1.
  * Errors   ENOMEM.
  * Threads  any; counts for the calling thread alone.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_heap_push(jsm_heap *heap);
 
@@ -478,7 +478,7 @@ JSM_API int jsm_heap_push(jsm_heap *heap);
  * Returns  the heap that was pushed; NULL if it was the default heap or none was.
  * Errors   none.
  * Threads  any; counts for the calling thread alone.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API jsm_heap *jsm_heap_pop(void);
 
@@ -524,7 +524,7 @@ struct jsm_mallinfo2 {
  * Returns  the figures, all of one moment for a program with one thread, else nearly so.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API struct jsm_mallinfo jsm_mallinfo(void);
 
@@ -533,7 +533,7 @@ JSM_API struct jsm_mallinfo jsm_mallinfo(void);
  * Returns  the figures, all of one moment for a program with one thread, else nearly so.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API struct jsm_mallinfo2 jsm_mallinfo2(void);
 
@@ -546,7 +546,7 @@ JSM_API struct jsm_mallinfo2 jsm_mallinfo2(void);
  * Returns  nothing.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API void jsm_malloc_stats(void);
 
@@ -557,7 +557,7 @@ JSM_API void jsm_malloc_stats(void);
  * Returns  0, or -1.
  * Errors   EINVAL: `options` is not 0.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_malloc_info(int options, FILE *stream);
 
@@ -571,7 +571,7 @@ JSM_API int jsm_malloc_info(int options, FILE *stream);
  * Returns  0, or -1.
  * Errors   EINVAL: no such format.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_stats_print(const char *format, void (*write)(void *arg, const char *text), void *arg);
 
@@ -583,7 +583,7 @@ JSM_API int jsm_stats_print(const char *format, void (*write)(void *arg, const c
  * Returns  1 if something was given back, else 0.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_malloc_trim(size_t pad);
 
@@ -624,7 +624,7 @@ JSM_API int jsm_malloc_trim(size_t pad);
  * Returns  1, or 0.
  * Errors   EINVAL: no such number, or a value out of range.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_mallopt(int number, int value);
 
@@ -635,7 +635,7 @@ JSM_API int jsm_mallopt(int number, int value);
  * Returns  1, or 0.
  * Errors   EINVAL: no such name, or a bad value.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_option_set(const char *name, const char *value);
 
@@ -647,7 +647,7 @@ JSM_API int jsm_option_set(const char *name, const char *value);
  * Returns  1, or 0.
  * Errors   EINVAL: no such name; ERANGE: the value does not fit.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API int jsm_option_get(const char *name, char *text, size_t size);
 
@@ -656,7 +656,7 @@ JSM_API int jsm_option_get(const char *name, char *text, size_t size);
  * Returns  a string that is there for ever.
  * Errors   none.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 JSM_API const char *jsm_version(void);
 

@@ -65,7 +65,7 @@ extern "C" {
  * Returns  the block, or NULL.
  * Errors   ENOMEM.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 OSMEM_API void *os_malloc(size_t size) OSMEM_MALLOC OSMEM_SIZE(1);
 
@@ -76,7 +76,7 @@ OSMEM_API void *os_malloc(size_t size) OSMEM_MALLOC OSMEM_SIZE(1);
  * Returns  the block, or NULL.
  * Errors   ENOMEM, also when nmemb * size overflows.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 OSMEM_API void *os_calloc(size_t nmemb, size_t size) OSMEM_MALLOC OSMEM_SIZE2(1, 2);
 
@@ -94,7 +94,7 @@ OSMEM_API void *os_calloc(size_t nmemb, size_t size) OSMEM_MALLOC OSMEM_SIZE2(1,
  * Errors   ENOMEM; EINVAL: the block has been freed, of which there is no report, or `ptr` is no
  *          block, and check_action lets the program go on.
  * Threads  any.
- * Since    0.1
+ * Since    1.0
  */
 OSMEM_API void *os_realloc(void *ptr, size_t size) OSMEM_SIZE(2);
 
@@ -104,7 +104,7 @@ OSMEM_API void *os_realloc(void *ptr, size_t size) OSMEM_SIZE(2);
  * Returns  nothing.
  * Errors   none.
  * Threads  any, also another one than that which allocated.
- * Since    0.1
+ * Since    1.0
  */
 OSMEM_API void os_free(void *ptr);
 
