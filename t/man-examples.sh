@@ -65,7 +65,7 @@ recipes() {
 }
 complaints() {
     while read -r recipe; do
-        JSMALLOC_OPTIONS=$recipe run "$scratch/any" 2>&1
+        (cd "$scratch" && JSMALLOC_OPTIONS=$recipe run "$scratch/any") 2>&1 # where a profile may be left
     done
 }
 if build "$scratch/any.c" "$scratch/any"; then
