@@ -104,7 +104,7 @@ run_flags() {
         shift
     done
     # shellcheck disable=SC2086
-    "$top_builddir/jsmalloc" run $flags "$scratch/any" > "$scratch/said" 2>&1 || cat "$scratch/said"
+    (cd "$scratch" && "$top_builddir/jsmalloc" run $flags "$scratch/any") > "$scratch/said" 2>&1 || cat "$scratch/said"
     grep 'ignored$' "$scratch/said"
 }
 if [ -n "$JSM_LIB" ] && [ -z "$JSM_SANITIZER$JSM_EMULATOR" ]; then
