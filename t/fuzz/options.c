@@ -25,7 +25,7 @@ all_in_range(void)
             return false;
         if (o->type == JSM_TYPE_TEXT ? n >= 0 && n <= (int64_t)JSM_OPT_COUNT : n >= o->min && n <= o->max)
             continue;
-        if ((n == JSM_OPT_AUTO && o->automatic) || (n == JSM_OPT_UNLIMITED && o->unlimited))
+        if ((n == JSM_OPT_AUTO && o->automatic) || (n == JSM_OPT_UNLIMITED && o->unlimited) || (n == 0 && o->off))
             continue;
         return false;
     }
