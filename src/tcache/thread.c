@@ -135,6 +135,18 @@ theap_new_locked(void)
     return th;
 }
 
+/* When the library is loaded, or at the first allocation if that comes sooner.  At the first allocation alone would be too
+ * late: another thread could be in the middle of fork() by then. */
+__attribute__((constructor)) static void
+watch_forks(void)
+{
+    static _Atomic(uint32_t) watched;
+
+    /* ORDER: relaxed; it only counts who is the first. */
+    if (jsm_exchange_relaxed(&watched, 1) == 0)
+        (void)pthread_atfork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
+}
+
 JSM_COLD static struct jsm_theap *
 theap_make(void)
 {
@@ -155,7 +167,7 @@ theap_make(void)
     own_theap = th;
     set_fast_theap();
     if (first) /* libc may allocate in it: the thread has its theap already */
-        (void)pthread_atfork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
+        watch_forks();
     /* A theap that nobody closes at the end would be lost with all that it keeps.  So there is none as long as the
      * system has no memory for the key's value, which from the 33rd key on takes some for each thread. */
     if (!has_key || pthread_setspecific(exit_key, th) != 0) {
