@@ -25,7 +25,7 @@ end_if_stuck(void)
 /* What became of a child: the status of waitpid(), and what it wrote to standard error. */
 struct child {
     int status;
-    char text[1 << 15];
+    char text[1 << 17]; /* some tests bring thirty reports */
 };
 
 /* Runs `body` in a child that ends with its result, or by SIGALRM when it does not end. */

@@ -201,7 +201,7 @@ static int
 visit_stop(void *arg, void *p, size_t usable_bytes)
 {
     ++*(unsigned *)arg;
-    return p != NULL && usable_bytes > 0 ? 7 : 8;
+    return p != NULL && usable_bytes <= PTRDIFF_MAX ? 7 : 8; /* 0 bytes, with option harden, are 0 */
 }
 
 void
