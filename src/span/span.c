@@ -13,26 +13,48 @@ _Atomic(uint32_t) jsm_purge_due;
 
 _Atomic(size_t) jsm_used_slices, jsm_dirty_slices, jsm_purged_slices, jsm_purge_calls, jsm_kept_bytes;
 
+static _Atomic(uint32_t) n_shards_decided; /* [lock BRK] 0: not yet */
+
+/* The lock of the shard that always is: fork() holds it, so nobody decides meanwhile. */
+static void
+lock_first_of_shards(void)
+{
+    struct jsm_lock *lock = &jsm_shards[JSM_SHARD_BRK].lock;
+
+    if (lock->rank != JSM_RANK_SHARD)
+        lock->rank = JSM_RANK_SHARD; /* not by an initialiser: that would be 80 KiB of file */
+    jsm_lock(lock);
+}
+
+JSM_COLD static unsigned
+decide_shards(void)
+{
+    int64_t option = jsm_option(JSM_OPT_ARENA_MAX);
+    unsigned cpus = jsm_os_cpus(), n = cpus <= 4 ? 1 : jsm_min(cpus / 4 + 1, (unsigned)JSM_SHARDS_MAX);
+
+    if (option > 0)
+        n = jsm_min((unsigned)option, (unsigned)JSM_SHARDS_MAX);
+    lock_first_of_shards();
+    /* ORDER: relaxed, both; it changes under the lock. */
+    unsigned decided = jsm_load_relaxed(&n_shards_decided);
+    if (decided != 0) {
+        n = decided;
+    } else {
+        for (unsigned i = 0; i < n; i++)
+            jsm_shards[i].lock.rank = JSM_RANK_SHARD;
+        jsm_store_relaxed(&n_shards_decided, n);
+    }
+    jsm_unlock(&jsm_shards[JSM_SHARD_BRK].lock);
+    return n;
+}
+
 unsigned
 jsm_shard_count(void)
 {
-    static _Atomic(uint32_t) count;
-    /* ORDER: relaxed; all threads that find 0 compute the same. */
-    unsigned n = jsm_load_relaxed(&count);
+    /* ORDER: relaxed; who finds 0 asks again. */
+    unsigned n = jsm_load_relaxed(&n_shards_decided);
 
-    if (n == 0) {
-        int64_t option = jsm_option(JSM_OPT_ARENA_MAX);
-        unsigned cpus = jsm_os_cpus();
-        n = cpus <= 4 ? 1 : jsm_min(cpus / 4 + 1, (unsigned)JSM_SHARDS_MAX);
-        if (option > 0)
-            n = jsm_min((unsigned)option, (unsigned)JSM_SHARDS_MAX);
-        for (unsigned i = 0; i < n; i++) /* not by an initialiser: that would be 80 KiB of file */
-            jsm_shards[i].lock.rank = JSM_RANK_SHARD;
-        jsm_shards[JSM_SHARD_BRK].lock.rank = JSM_RANK_SHARD;
-        /* ORDER: relaxed, as above. */
-        jsm_store_relaxed(&count, n);
-    }
-    return n;
+    return jsm_likely(n != 0) ? n : decide_shards();
 }
 
 static size_t
@@ -588,9 +610,10 @@ for_own_shards(void (*act)(struct jsm_lock *lock))
 void
 jsm_shards_lock(void)
 {
-    for (unsigned i = 0; i < jsm_shard_count(); i++)
+    lock_first_of_shards();
+    /* ORDER: relaxed, here and below; it changes under the lock that we hold. */
+    for (unsigned i = 0; i < jsm_load_relaxed(&n_shards_decided); i++)
         jsm_lock(&jsm_shards[i].lock);
-    jsm_lock(&jsm_shards[JSM_SHARD_BRK].lock);
     for_own_shards(jsm_lock);
 }
 
@@ -598,7 +621,8 @@ void
 jsm_shards_unlock(void)
 {
     for_own_shards(jsm_unlock);
-    jsm_unlock(&jsm_shards[JSM_SHARD_BRK].lock);
-    for (unsigned i = jsm_shard_count(); i-- > 0;)
+    /* ORDER: relaxed, as above. */
+    for (unsigned i = jsm_load_relaxed(&n_shards_decided); i-- > 0;)
         jsm_unlock(&jsm_shards[i].lock);
+    jsm_unlock(&jsm_shards[JSM_SHARD_BRK].lock);
 }

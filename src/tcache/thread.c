@@ -135,8 +135,8 @@ theap_new_locked(void)
     return th;
 }
 
-/* When the library is loaded, or at the first allocation if that comes sooner.  At the first allocation alone would be too
- * late: another thread could be in the middle of fork() by then. */
+/* When the library is loaded, or at the first allocation if that comes sooner.  At the first allocation alone would be
+ * too late: another thread could be in the middle of fork() by then. */
 __attribute__((constructor)) static void
 watch_forks(void)
 {
