@@ -526,7 +526,9 @@ static void
 faults(int (*scene)(void), const char *what)
 {
     play(scene);
-    if (!ok(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGSEGV, "%s: %s", level, what))
+    /* A sanitizer takes the signal, tells of it and ends the program. */
+    bool is_told = SANITIZED && strstr(child.text, "SEGV on unknown address") != NULL;
+    if (!ok(is_told || (WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGSEGV), "%s: %s", level, what))
         tell_child(&child);
 }
 
@@ -587,6 +589,8 @@ main(int argc, char **argv)
     }
 
     end_if_stuck();
+    if (is_emulated())
+        skip_all("an emulator does not run the program once more by /proc/self/exe");
     plan(17 + 19);
     for (unsigned i = 0; i < COUNT_OF(levels); i++) {
         level = levels[i];
