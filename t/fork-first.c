@@ -45,6 +45,8 @@ run(void)
 int
 main(void)
 {
+    if (SANITIZED)
+        skip_all("not yet under a sanitizer: its runs end late or not at all");
     end_if_stuck();
     if (under_qemu())
         skip_all("an emulator does not run children of programs with threads");
