@@ -6,7 +6,7 @@ TEST_EXTENSIONS = .t .sh
 T_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 T_LOG_COMPILER = $(SHELL) $(top_srcdir)/%D%/run
 SH_LOG_DRIVER = $(T_LOG_DRIVER)
-SH_LOG_COMPILER = $(SHELL)
+SH_LOG_COMPILER = $(T_LOG_COMPILER)
 
 # Tests see nothing of the developer's own settings, and absolute paths.  JSM_LIB is the shared
 # library that replaces malloc, and empty when there is none or it has only the jsm_ names.

@@ -20,6 +20,7 @@ jsm_script_tests = \
 	%D%/preload.sh \
 	%D%/harden-programs.sh \
 	%D%/release.sh \
+	%D%/harness.sh \
 	%D%/stats-forms.sh \
 	%D%/protocols.sh \
 	%D%/tools.sh
