@@ -7,6 +7,7 @@
 #include "unit.h"
 
 #include "arena/arena.h"
+#include "heap/heap.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -166,14 +167,44 @@ test_report(void)
     ok(is_back, "two threads report one after the other");
 }
 
+/* ---- The pool of guarded blocks ---- */
+
+static void *
+use_pool(void *arg)
+{
+    warm_up();
+    reach(1);
+    wait_for(2);
+    void *p = jsm_guard_alloc(&jsm_heap_default, 100, 16);
+    *(bool *)arg = p != NULL && jsm_is_ours(p);
+    return NULL;
+}
+
+static void
+test_guard(void)
+{
+    pthread_t thread;
+    bool is_guarded = false;
+
+    reach(0);
+    warm_up();
+    pthread_create(&thread, NULL, use_pool, &is_guarded);
+    wait_for(1);
+    bool is_set = jsm_option_set("guard_sample", "1") == 1;
+    reach(2);
+    pthread_join(thread, NULL);
+    ok(is_set && is_guarded, "who finds the pool of guarded blocks finds it whole");
+}
+
 int
 main(void)
 {
-    plan(4);
+    plan(5);
     end_if_stuck();
     test_try();
     test_heap();
     test_arena();
     test_report();
+    test_guard();
     return done();
 }

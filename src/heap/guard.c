@@ -335,7 +335,7 @@ take(struct pool *pool, struct jsm_heap *heap, size_t bytes, size_t align)
     fill_sides(pool, slot);
     note(&slot->alloc);
     jsm_set_span_heap(jsm_pagemap_find(pool->base + index * pool->slot_bytes), heap);
-    /* ORDER G3: release, with G4. */
+    /* ORDER G3: release, with G4; not observable: the program's hand-over of the block orders the same. */
     jsm_store_release(&slot->state, LIVE);
     return slot->start;
 }
@@ -485,7 +485,7 @@ jsm_guard_free(const struct jsm_block *block)
     struct slot *slot = &pool->slots[block->index];
     uint32_t live = LIVE;
 
-    /* ORDER G4: acquire, with G3. */
+    /* ORDER G4: acquire, with G3; not observable, as there. */
     if (!jsm_cas_strong_acquire(&slot->state, &live, BUSY)) {
         struct jsm_block now;
         find(pool, slot, &now);
