@@ -1,10 +1,10 @@
-# t/harness.sh - what runs the tests (t/run, tools/count-results) notices what it has to notice.
+# t/harness.sh - what runs the tests (t/limit, tools/count-results) notices what it has to notice.
 # SPDX-License-Identifier: MIT
 . "$top_srcdir/t/tap.sh"
 scratch
 unset JSM_TEST_SECONDS JSM_TEST_EXTRA JSM_EMULATOR
 run_test() {
-    sh "$top_srcdir/t/run" "$@"
+    sh "$top_srcdir/t/limit" "$@"
 }
 test_that() { # a test of these lines, in $scratch/test.sh
     printf '%s\n' "$@" > "$scratch/test.sh"

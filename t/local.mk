@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: MIT
 TEST_EXTENSIONS = .t .sh
 T_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-T_LOG_COMPILER = $(SHELL) $(top_srcdir)/%D%/run
+T_LOG_COMPILER = $(SHELL) $(top_srcdir)/%D%/limit
 SH_LOG_DRIVER = $(T_LOG_DRIVER)
 SH_LOG_COMPILER = $(T_LOG_COMPILER)
 
@@ -27,7 +27,7 @@ AM_TESTS_ENVIRONMENT = \
 AM_DEFAULT_SOURCE_EXT = .c
 LDADD = libcore.la
 
-EXTRA_DIST += %D%/run %D%/packages %D%/packages-platforms
+EXTRA_DIST += %D%/limit %D%/run %D%/packages %D%/packages-platforms
 
 include %D%/unit.mk
 include %D%/blackbox.mk
