@@ -195,6 +195,28 @@ with_handler(void (*function)(int, siginfo_t *, void *), int flags)
 }
 
 static void
+go_on_with_context(int signal, siginfo_t *info, void *where)
+{
+    (void)info;
+    (void)where;
+    go_on_in_handler(signal);
+}
+
+/* Two results: what was interrupted is found, and what libc finds. */
+static void
+check_beyond_handler(const char *what)
+{
+    const void *interrupted = noted[0];
+    bool found = false;
+
+    for (unsigned i = 0; i < n_frames; i++)
+        found = found || frames[i] == interrupted;
+    ok(found, "%s", what);
+    ok(is_as_by_libc(), "and finds what libc finds");
+    n_noted = 0;
+}
+
+static void
 test_signals(void)
 {
     static char other[64 * 1024];
@@ -212,13 +234,9 @@ test_signals(void)
     action.sa_flags = SA_ONSTACK;
     sigaction(SIGUSR1, &action, NULL);
     stop_here();
-    void *interrupted = noted[0];
-    bool found = false;
-    for (unsigned i = 0; i < n_frames; i++)
-        found = found || frames[i] == interrupted;
-    ok(found, "a walk goes on where a handler has interrupted");
-    ok(is_as_by_libc(), "and finds what libc finds");
-    n_noted = 0;
+    check_beyond_handler("a walk goes on where a handler has interrupted");
+    with_handler(go_on_with_context, SA_ONSTACK);
+    check_beyond_handler("and where one with three arguments has");
 }
 
 static void *touched;
@@ -353,7 +371,7 @@ main(void)
 {
     if (jsm_os_unwind(NULL, frames, MAX) == 0)
         skip_all("the unwinder does not know this processor");
-    plan(6 + 4 + 2 + 1 + 1 + 1);
+    plan(6 + 6 + 2 + 1 + 1 + 1);
     end_if_stuck();
     plain(DEEP);
     check("functions without frame pointers");

@@ -16,11 +16,12 @@
 
 #include "os/os.h"
 
-#if (defined(__x86_64__) && !defined(__ILP32__)) || defined(__aarch64__)
+#if (defined(__x86_64__) && !defined(__ILP32__)) || defined(__i386__) || defined(__aarch64__)
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -29,9 +30,11 @@
 
 /* Numbers of registers in the rules. */
 #if defined(__x86_64__)
-enum { REG_NUMBER_FP = 6, REG_NUMBER_SP = 7, REG_NUMBER_RA = 16, SIGNAL_FRAME_BYTES = 0 };
+enum { REG_NUMBER_FP = 6, REG_NUMBER_SP = 7, REG_NUMBER_RA = 16 };
+#elif defined(__i386__)
+enum { REG_NUMBER_FP = 5, REG_NUMBER_SP = 4, REG_NUMBER_RA = 8 };
 #else
-enum { REG_NUMBER_FP = 29, REG_NUMBER_SP = 31, REG_NUMBER_RA = 30, SIGNAL_FRAME_BYTES = 128 };
+enum { REG_NUMBER_FP = 29, REG_NUMBER_SP = 31, REG_NUMBER_RA = 30 };
 #endif
 
 enum { WORD = sizeof(uintptr_t), CACHE_ROWS = 1024, SAVED_MAX = 4 };
@@ -99,10 +102,15 @@ static bool
 read_pointer(const uint8_t **p, uint8_t encoding, uintptr_t *value)
 {
     uintptr_t base = (encoding & 0x70) == 0x10 ? (uintptr_t)*p : 0;
+    uintptr_t word;
     uint64_t n = 0;
 
     switch (encoding & 0x0f) {
     case 0x00:
+        memcpy(&word, *p, WORD);
+        n = word;
+        *p += WORD;
+        break;
     case 0x04:
     case 0x0c:
         memcpy(&n, *p, 8);
@@ -483,6 +491,8 @@ is_return_from_handler(uintptr_t pc)
 {
 #if defined(__x86_64__)
     static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+#elif defined(__i386__)
+    static const uint8_t code[] = { 0xb8, 0xad, 0x00, 0x00, 0x00, 0xcd, 0x80 };
 #else
     static const uint8_t code[] = { 0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4 };
 #endif
@@ -577,24 +587,57 @@ read_word(struct stack *stack, uintptr_t at, uintptr_t *word)
     return true;
 }
 
-/* ---- Steps ---- */
+/* ---- Contexts of signals ---- */
 
 static void
-read_context(struct regs *r, const ucontext_t *context)
+read_context(struct regs *r, const mcontext_t *context)
 {
 #if defined(__x86_64__)
-    r->pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-    r->sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
-    r->fp = (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
+    r->pc = (uintptr_t)context->gregs[REG_RIP];
+    r->sp = (uintptr_t)context->gregs[REG_RSP];
+    r->fp = (uintptr_t)context->gregs[REG_RBP];
+    r->lr = 0;
+#elif defined(__i386__)
+    r->pc = (uintptr_t)context->gregs[REG_EIP];
+    r->sp = (uintptr_t)context->gregs[REG_ESP];
+    r->fp = (uintptr_t)context->gregs[REG_EBP];
     r->lr = 0;
 #else
-    r->pc = context->uc_mcontext.pc;
-    r->sp = context->uc_mcontext.sp;
-    r->fp = context->uc_mcontext.regs[29];
-    r->lr = context->uc_mcontext.regs[30];
+    r->pc = context->pc;
+    r->sp = context->sp;
+    r->fp = context->regs[29];
+    r->lr = context->regs[30];
 #endif
     r->exact = true;
 }
+
+/* Where the kernel has put the registers, for the code at `r->pc` to take them back; false: not to be known. */
+static bool
+find_context(const struct regs *r, struct stack *stack, uintptr_t *at)
+{
+    const size_t offset = offsetof(ucontext_t, uc_mcontext);
+
+#if defined(__x86_64__)
+    (void)stack;
+    *at = r->sp + offset;
+#elif defined(__i386__)
+    /* A handler without SA_SIGINFO has them behind its argument, and returns to a pop of that first.  Others have
+     * three arguments; the last points to them. */
+    if (is_resident(r->pc) && *(const uint8_t *)r->pc == 0x58) {
+        *at = r->sp + WORD;
+        return true;
+    }
+    if (!read_word(stack, r->sp + 2 * WORD, at))
+        return false;
+    *at += offset;
+#else
+    (void)stack;
+    *at = r->sp + sizeof(siginfo_t) + offset;
+#endif
+    return true;
+}
+
+/* ---- Steps ---- */
 
 /* The return address without the signature that some processors put into its upper bits. */
 static uintptr_t
@@ -622,12 +665,14 @@ step_by_frame_pointer(struct regs *r, struct stack *stack)
 static bool
 step_over_signal(struct regs *r, struct stack *stack)
 {
-    uintptr_t at = r->sp + SIGNAL_FRAME_BYTES, word;
+    uintptr_t at, word;
 
-    for (size_t i = 0; i < sizeof(ucontext_t); i += WORD) /* may all of it be read? */
+    if (!find_context(r, stack, &at))
+        return false;
+    for (size_t i = 0; i < sizeof(mcontext_t); i += WORD) /* may all of it be read? */
         if (i % 512 == 0 && !read_word(stack, at + i, &word))
             return false;
-    read_context(r, (const ucontext_t *)at);
+    read_context(r, (const mcontext_t *)at);
     if (r->sp < stack->low || r->sp >= stack->high) /* the signal came while another stack was in use */
         *stack = (struct stack){ r->sp, r->sp };
     return true;
@@ -668,6 +713,10 @@ step(struct regs *r, struct stack *stack)
 #define READ_REGISTERS(r) \
     __asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2" \
                      : "=&r"((r).pc), "=&r"((r).sp), "=&r"((r).fp))
+#elif defined(__i386__)
+#define READ_REGISTERS(r) \
+    __asm__ volatile("call 1f\n1:\tpopl %0\n\tmovl %%esp, %1\n\tmovl %%ebp, %2" \
+                     : "=&r"((r).pc), "=&r"((r).sp), "=&r"((r).fp))
 #else
 #define READ_REGISTERS(r) \
     __asm__ volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29" : "=&r"((r).pc), "=&r"((r).sp), "=&r"((r).fp))
@@ -681,7 +730,7 @@ jsm_os_unwind(const void *context, void **frames, unsigned max)
 
     struct stack stack;
     if (context != NULL) {
-        read_context(&r, context);
+        read_context(&r, &((const ucontext_t *)context)->uc_mcontext);
         stack = (struct stack){ r.sp, r.sp }; /* whatever went wrong, the walk does not go wrong as well */
     } else {
         READ_REGISTERS(r);
