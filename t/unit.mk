@@ -13,6 +13,7 @@ jsm_unit_tests = \
 	%D%/theap.t \
 	%D%/thread-key.t \
 	%D%/fork-first.t \
+	%D%/fork-loader.t \
 	%D%/harden.t \
 	%D%/cache.t \
 	%D%/shared.t \
@@ -44,6 +45,7 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_cache_t_SOURCES = %D%/cache.c $(jsm_unit_headers)
 %C%_theap_t_SOURCES = %D%/theap.c $(jsm_unit_headers)
 %C%_fork_first_t_SOURCES = %D%/fork-first.c $(jsm_unit_headers)
+%C%_fork_loader_t_SOURCES = %D%/fork-loader.c $(jsm_unit_headers)
 %C%_thread_key_t_SOURCES = %D%/thread-key.c $(jsm_unit_headers)
 %C%_harden_t_SOURCES = %D%/harden.c $(jsm_unit_headers)
 %C%_shared_t_SOURCES = %D%/shared.c $(jsm_unit_headers)

@@ -189,6 +189,13 @@ unsigned jsm_os_stack(void **frames, unsigned max);
  * meant.  Those in this library are among them.  0 on processors that it does not know. */
 unsigned jsm_os_unwind(const void *context, void **frames, unsigned max);
 
+/* In the child of fork(), if its process had other threads.  One of them may have held the lock of libc's list of
+ * objects; nobody leaves that any more.  From now on stacks are found without the list, as far as they can be. */
+void jsm_os_stack_after_fork(void);
+
+/* Whether libc's list of objects may be asked: it can be without a lock, or nobody's absence keeps the lock. */
+bool jsm_os_may_list_objects(void);
+
 /* Whether the access that a signal's context is about was a write: 1, 0, or -1 if nobody knows. */
 int jsm_os_fault_is_write(const void *context);
 

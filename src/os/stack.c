@@ -11,6 +11,30 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+/* ---- libc's list of objects ---- */
+
+static bool had_threads; /* [const] but for the child of fork(), which has one thread */
+
+void
+jsm_os_stack_after_fork(void)
+{
+    had_threads = true;
+}
+
+/* glibc has _dl_find_object() since 2.35, and gcc's library asks that as well, without a lock.  Earlier ones have the
+ * lock of dl_iterate_phdr() alone, and fork() leaves it as it is; other libcs' fork() takes it. */
+bool
+jsm_os_may_list_objects(void)
+{
+#if defined(__GLIBC__) && !defined(HAVE__DL_FIND_OBJECT)
+    return !had_threads;
+#else
+    return true;
+#endif
+}
+
+/* ---- Where os/unwind.c does not know the processor ---- */
+
 #ifdef HAVE_BACKTRACE
 #include <execinfo.h>
 
@@ -84,7 +108,7 @@ jsm_os_stack(void **frames, unsigned max)
     enum { OWN_MAX = 16, MAX = sizeof all / sizeof all[0] };
     unsigned n = jsm_os_unwind(NULL, all, jsm_min(max + OWN_MAX, (unsigned)MAX)), own = 0;
 
-    if (n == 0)
+    if (n == 0 && jsm_os_may_list_objects())
         n = walk(all, MAX);
 
     while (own < n && is_own(all[own]))

@@ -5,7 +5,7 @@
  * stack pointer or the frame pointer.  Where there are none, as in code made at run time, or where they are of
  * another form, the function is taken to keep a frame pointer.  Invariants:
  *   W1  nothing here takes memory or a lock; so it may be called anywhere, but for dl_iterate_phdr() where libc
- *       has no _dl_find_object()
+ *       has no _dl_find_object(), which is left out where its lock may be lost
  *   W2  of a stack only words are read that lie above its pointer, and below its end as far as that is known; beyond,
  *       pages that the kernel says are mapped
  *   W3  each frame lies above the one before, so every walk ends
@@ -172,7 +172,8 @@ table_of(uintptr_t pc)
 {
     struct search search = { pc, NULL };
 
-    (void)dl_iterate_phdr(look_into, &search);
+    if (jsm_os_may_list_objects())
+        (void)dl_iterate_phdr(look_into, &search);
     return search.table;
 }
 #endif

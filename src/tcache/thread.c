@@ -308,6 +308,8 @@ jsm_fork_child(void)
 
     jsm_fork_parent(); /* the child's own thread holds all locks */
     jsm_misuse_after_fork();
+    if (!alone)
+        jsm_os_stack_after_fork();
     if (alone && n_theaps <= 1)
         return;
     jsm_heap_forget_shared(&jsm_heap_default);
