@@ -215,7 +215,9 @@ tell_place(struct jsm_text *t, const struct jsm_os_place *place, const struct js
     } else if (place->start == own_stack->start) {
         jsm_text_str(t, "into the stack of this thread");
     } else if (place->what == JSM_OS_OBJECT) {
-        jsm_text_str(t, place->is_code ? "to code of " : "to static data of ");
+        jsm_text_str(t, place->is_mixed  ? "to code or constants of "
+                        : place->is_code ? "to code of "
+                                         : "to static data of ");
         tell_object(t, place);
     } else if (place->what == JSM_OS_ANONYMOUS) {
         jsm_text_str(t, "into anonymous memory");

@@ -143,6 +143,8 @@ locate(struct jsm_os_place *place)
             bias = place->object - ph[i].p_vaddr;
         if (place->address - bias - ph[i].p_vaddr < ph[i].p_memsz) {
             place->offset = place->address - bias;
+            /* Some linkers put all that is not written to into one segment, from the headers on. */
+            place->is_mixed = ph[i].p_offset == 0 && (ph[i].p_flags & PF_X) != 0;
             return true;
         }
     }

@@ -215,6 +215,7 @@ struct jsm_os_place {
     const char *name;           /* of the file, "[stack]" and such, or "" */
     enum jsm_os_what what;
     bool is_code, is_object;
+    bool is_mixed;              /* of an object: the code there has the constants beside it */
 };
 
 /* Finds out about `n` places, whose addresses are given, in one go; false, and they are unmapped, where the kernel does
