@@ -104,9 +104,9 @@ struct jsm_span {
     struct jsm_link all;         /* [own] all slabs of the heap; [shard] dirty free spans by age */
     union {
         _Atomic(struct jsm_heap *) heap; /* [any] of blocks: whose they are; changes only as heap/user.c says */
-        struct {               /* [shard] of a free span */
-            uint32_t dirty_slices;
-            uint32_t freed_at_ms;
+        struct {               /* [shard] of a free span; who frees a block once more may take them for a heap */
+            _Atomic(uint32_t) dirty_slices;
+            _Atomic(uint32_t) freed_at_ms;
         };
     };
     union {
@@ -163,6 +163,39 @@ jsm_set_span_heap(struct jsm_span *span, struct jsm_heap *heap)
 {
     /* ORDER: relaxed, as above. */
     jsm_store_relaxed(&span->heap, heap);
+}
+
+/* The same for a block that another thread may be freeing at this moment.  It is a heap only if the block is of the same
+ * kind as before when the kind is looked at afterwards. */
+JSM_INLINE struct jsm_heap *
+jsm_span_heap_or_not(const struct jsm_span *span)
+{
+    /* ORDER: acquire, with the release of jsm_set_free(): whoever has that for a heap sees that the kind has changed.
+     * Not observable: the loads would have to change places between two frees of one block, which is a misuse. */
+    return jsm_load_acquire(&span->heap);
+}
+
+/* Of a free span, under the lock of its shard. */
+JSM_INLINE void
+jsm_set_free(struct jsm_span *span, uint32_t dirty_slices, uint32_t freed_at_ms)
+{
+    /* ORDER: release, both, with jsm_span_heap_or_not(); not observable, as there. */
+    jsm_store_release(&span->dirty_slices, dirty_slices);
+    jsm_store_release(&span->freed_at_ms, freed_at_ms);
+}
+
+JSM_INLINE uint32_t
+jsm_dirty_slices_of(const struct jsm_span *span)
+{
+    /* ORDER: relaxed; it changes under the lock. */
+    return jsm_load_relaxed(&span->dirty_slices);
+}
+
+JSM_INLINE uint32_t
+jsm_freed_at_ms(const struct jsm_span *span)
+{
+    /* ORDER: relaxed, as above. */
+    return jsm_load_relaxed(&span->freed_at_ms);
 }
 
 JSM_INLINE void

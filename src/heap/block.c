@@ -182,9 +182,9 @@ static void
 free_large(const struct jsm_block *block, enum jsm_kind kind)
 {
     struct jsm_span *span = block->span;
-    struct jsm_heap *heap = jsm_span_heap(span);
+    struct jsm_heap *heap = jsm_span_heap_or_not(span);
 
-    if (jsm_kind(span) != kind) { /* so that was no heap */
+    if (jsm_kind(span) != kind) { /* it was not */
         freed_meanwhile(block);
         return;
     }

@@ -26,11 +26,11 @@ check_free_span(const struct jsm_arena *arena, const struct jsm_span *span, size
         fault("free spans that were not joined at ", span->base);
         faults++;
     }
-    if (span->dirty_slices != jsm_bits_count(arena->dirty, index, index + n)) {
+    if (jsm_dirty_slices_of(span) != jsm_bits_count(arena->dirty, index, index + n)) {
         fault("free span with a wrong number of dirty slices at ", span->base);
         faults++;
     }
-    if (!jsm_list_is_linked(&span->queue) || jsm_list_is_linked(&span->all) != (span->dirty_slices != 0)) {
+    if (!jsm_list_is_linked(&span->queue) || jsm_list_is_linked(&span->all) != (jsm_dirty_slices_of(span) != 0)) {
         fault("free span that is not listed at ", span->base);
         faults++;
     }

@@ -188,7 +188,7 @@ purge_oldest(struct jsm_shard *shard, size_t want, uint32_t now_ms, uint32_t age
     struct jsm_link *oldest = jsm_list_first(&shard->by_age);
     if (oldest != NULL) {
         struct jsm_span *span = jsm_list_entry(oldest, struct jsm_span, all);
-        uint32_t freed_at_ms = span->freed_at_ms;
+        uint32_t freed_at_ms = jsm_freed_at_ms(span);
         int32_t age = (int32_t)(now_ms - freed_at_ms); /* below 0: freed since we looked at the clock */
         if (age >= 0 && (uint32_t)age >= age_ms) {
             struct jsm_arena *arena = jsm_arena_at(span->arena);

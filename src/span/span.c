@@ -111,21 +111,21 @@ jsm_span_note_peak(void)
 static void
 bin_insert(struct jsm_shard *shard, struct jsm_span *span, struct jsm_link *older)
 {
-    size_t bin = bin_of(span->n_slices), dirty = span->dirty_slices != 0;
+    size_t bin = bin_of(span->n_slices), dirty = jsm_dirty_slices_of(span) != 0;
 
     jsm_list_append(&shard->bins[dirty][bin], &span->queue);
     shard->filled[dirty][bin / 64] |= UINT64_C(1) << (bin % 64);
     if (dirty)
         jsm_list_insert(older->next, &span->all);
     if (!shard->is_own)
-        count(&jsm_dirty_slices, span->dirty_slices, 0);
+        count(&jsm_dirty_slices, jsm_dirty_slices_of(span), 0);
     count(&shard->free_slices, span->n_slices, 0);
 }
 
 void
 jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
 {
-    size_t bin = bin_of(span->n_slices), dirty = span->dirty_slices != 0;
+    size_t bin = bin_of(span->n_slices), dirty = jsm_dirty_slices_of(span) != 0;
 
     jsm_assert(jsm_kind(span) == JSM_KIND_FREE);
     jsm_list_remove(&span->queue);
@@ -134,7 +134,7 @@ jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
     if (dirty)
         jsm_list_remove(&span->all);
     if (!shard->is_own)
-        count(&jsm_dirty_slices, 0, span->dirty_slices);
+        count(&jsm_dirty_slices, 0, jsm_dirty_slices_of(span));
     count(&shard->free_slices, 0, span->n_slices);
     jsm_set_kind(&span[span->n_slices - 1], JSM_KIND_NONE);
     jsm_set_kind(span, JSM_KIND_BUSY);
@@ -161,14 +161,14 @@ static void
 list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_t n, uint32_t freed_at_ms,
            struct jsm_link *older)
 {
-    struct jsm_span *span = jsm_pagemap_find(arena->base + (index << JSM_SLICE_SHIFT));
-    struct jsm_span *tail = span + n - 1;
+    uint8_t *base = arena->base + (index << JSM_SLICE_SHIFT);
+    struct jsm_span *span = jsm_pagemap_find(base), *tail = span + n - 1;
 
-    span->base = arena->base + (index << JSM_SLICE_SHIFT);
+    if (span->base != base) /* else it stays unwritten: a thread that frees the block once more may be reading it */
+        span->base = base;
     span->arena = tail->arena = arena->id;
     span->n_slices = tail->n_slices = (uint32_t)n;
-    span->dirty_slices = (uint32_t)jsm_bits_count(arena->dirty, index, index + n);
-    span->freed_at_ms = freed_at_ms;
+    jsm_set_free(span, (uint32_t)jsm_bits_count(arena->dirty, index, index + n), freed_at_ms);
     if (n > 1)
         jsm_set_kind(tail, JSM_KIND_FREE_TAIL);
     jsm_set_kind(span, JSM_KIND_FREE);
@@ -283,7 +283,7 @@ alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, enum jsm_span_w
     size_t index = jsm_arena_index(arena, span->base), length = span->n_slices;
     uintptr_t slice = (uintptr_t)span->base >> JSM_SLICE_SHIFT;
     size_t skip = jsm_round_up(slice, align) - slice;
-    uint32_t freed_at_ms = span->freed_at_ms;
+    uint32_t freed_at_ms = jsm_freed_at_ms(span);
     struct jsm_link *older = older_than(shard, span);
 
     jsm_span_unlist_locked(shard, span);
@@ -471,7 +471,7 @@ grow_locked(struct jsm_shard *shard, struct jsm_arena *arena, struct jsm_span *s
         if (missing < n_slices - old &&
             (end + length != arena->frontier || jsm_arena_room(arena) < n_slices - old - length))
             return false;
-        uint32_t freed_at_ms = right->freed_at_ms;
+        uint32_t freed_at_ms = jsm_freed_at_ms(right);
         struct jsm_link *older = older_than(shard, right);
         jsm_span_unlist_locked(shard, right);
         jsm_set_kind(right, JSM_KIND_NONE);
