@@ -38,8 +38,10 @@ says 2 "unknown argument --frob" "an unknown argument of run" "$jsmalloc" run --
 says 2 "which program?" "run without a program" "$jsmalloc" run --
 says 2 "-o needs NAME=VALUE" "-o at the end" "$jsmalloc" run -o
 says 2 "-o purge_delay: an option is set as NAME=VALUE" "-o without a value" "$jsmalloc" run -o purge_delay true
-says 2 "there is no option purge_dellay" "-o with a misspelt name" "$jsmalloc" run -o purge_dellay=1s true
+says 2 "there is no option purge_dellay; the nearest is purge_delay" "-o with a misspelt name" "$jsmalloc" run -o purge_dellay=1s true
 says 2 "there is no option purge.delay" "a name is no pattern" "$jsmalloc" run -opurge.delay=1s true
+says 2 "there is no option tirm_treshold; the nearest is trim_threshold" "letters left out and exchanged" \
+    "$jsmalloc" run -o tirm_treshold=1M true
 says 2 "there is no option x" "a fault in the second of two" "$jsmalloc" run -o purge_delay=1s,x=1 true
 says 2 "--stats=verse: the formats are text json xml openmetrics" "an unknown format" "$jsmalloc" run --stats=verse true
 if command -v shellcheck > /dev/null; then
