@@ -53,6 +53,14 @@ count_in(int mem, unsigned long from, unsigned long to)
     return n;
 }
 
+/* Whether it is what a sanitizer notes about memory: terabytes, far below all mappings of the program.  No copies are
+ * there. */
+static bool
+is_shadow(unsigned long from)
+{
+    return SANITIZED && from >> 46 == 0 && from >> 40 != (uintptr_t)masked >> 40;
+}
+
 /* Copies in all memory, in two passes, as the list of mappings must not change; -1 where it cannot be read. */
 static int
 count_copies(void)
@@ -65,7 +73,8 @@ count_copies(void)
 
     while (f != NULL && n < COUNT_OF(range) && fgets(line, sizeof line, f) != NULL) {
         if (sscanf(line, "%lx-%lx %4s", &range[n][0], &range[n][1], perms) == 3 && perms[0] == 'r' &&
-            strstr(line, "[vvar") == NULL && strstr(line, "[vsyscall") == NULL && range[n][0] != (uintptr_t)chunk)
+            strstr(line, "[vvar") == NULL && strstr(line, "[vsyscall") == NULL && range[n][0] != (uintptr_t)chunk &&
+            !is_shadow(range[n][0]))
             n++;
     }
     if (f == NULL || mem < 0 || n == 0)

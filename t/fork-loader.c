@@ -70,7 +70,7 @@ fork_meanwhile(int (*body)(void))
     pid_t pid = fork();
     if (pid == 0) {
         alarm(30);
-        _exit(body());
+        exit_at_once(body());
     }
     atomic_store(&has_forked, true);
     pthread_join(thread, NULL);
