@@ -86,6 +86,32 @@ struct jsm_mallinfo2 mallinfo2(void);
 #define SANITIZED 0
 #endif
 
+/* What sanitizers are to do here.  Faults are signals, for tests that say so before they include this file: their children
+ * die of them.  And ThreadSanitizer's _exit() does not wait for a second, in each child that has had threads. */
+#ifdef FAULTS_ARE_SIGNALS
+#define SANITIZER_FAULTS "handle_segv=0:handle_sigbus=0"
+#else
+#define SANITIZER_FAULTS ""
+#endif
+#if SANITIZED
+/* Weak: more than one file of a test may include this. */
+#define SANITIZER_OPTIONS __attribute__((weak, visibility("default"))) const char *
+SANITIZER_OPTIONS __tsan_default_options(void);
+SANITIZER_OPTIONS __asan_default_options(void);
+
+SANITIZER_OPTIONS
+__tsan_default_options(void)
+{
+    return "atexit_sleep_ms=0:" SANITIZER_FAULTS;
+}
+
+SANITIZER_OPTIONS
+__asan_default_options(void)
+{
+    return SANITIZER_FAULTS;
+}
+#endif
+
 #define BB_UNUSED __attribute__((unused))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define KIB ((size_t)1024)
@@ -160,6 +186,13 @@ is_emulated(void)
     const char *emulator = getenv("JSM_EMULATOR");
 
     return emulator != NULL && emulator[0] != '\0';
+}
+
+/* Whether one of these, or a sanitizer, makes all of it many times slower. */
+BB_UNUSED static bool
+is_slow(void)
+{
+    return SANITIZED || is_emulated();
 }
 
 /* `full` under JSM_TEST_EXTRA, a tenth of `usual` where an emulator or valgrind runs the test. */

@@ -475,6 +475,11 @@ test_table(const char *title, const char *kind, size_t divisor)
         size_t offset = divisor == 0 ? 0 : divisor == 1 ? 1 : ranges[i].size / divisor;
         bool good = true;
         for (int who = 0; who < WHO; who++) {
+            if (is_slow() && !want_extra() && (size_t)who % 3 != i % 3) { /* a third of the cells, of all kinds */
+                size_t len = strlen(line);
+                snprintf(line + len, sizeof line - len, " %-13s", "");
+                continue;
+            }
             int verdict = scene_in_process(&ranges[i], kind, (enum who)who, offset);
             good = note_cell(line, sizeof line, who_name[who], verdict) && good;
         }

@@ -15,26 +15,6 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-/* For tests whose children die of faults: a sanitizer leaves these signals as they are.  Defined before this file is
- * included. */
-#if defined(FAULTS_ARE_SIGNALS) && SANITIZED
-#define SANITIZER_OPTIONS __attribute__((visibility("default"))) const char *
-SANITIZER_OPTIONS __tsan_default_options(void);
-SANITIZER_OPTIONS __asan_default_options(void);
-
-SANITIZER_OPTIONS
-__tsan_default_options(void)
-{
-    return "handle_segv=0:handle_sigbus=0";
-}
-
-SANITIZER_OPTIONS
-__asan_default_options(void)
-{
-    return "handle_segv=0:handle_sigbus=0";
-}
-#endif
-
 /* Ends a test that hangs, long after any should have ended. */
 BB_UNUSED static void
 end_if_stuck(void)
