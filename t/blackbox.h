@@ -87,7 +87,8 @@ struct jsm_mallinfo2 mallinfo2(void);
 #endif
 
 /* What sanitizers are to do here.  Faults are signals, for tests that say so before they include this file: their children
- * die of them.  And ThreadSanitizer's _exit() does not wait for a second, in each child that has had threads. */
+ * die of them.  ThreadSanitizer's _exit() does not wait for a second, in each child that has had threads; and children of
+ * such a process may have threads of their own. */
 #ifdef FAULTS_ARE_SIGNALS
 #define SANITIZER_FAULTS "handle_segv=0:handle_sigbus=0"
 #else
@@ -102,7 +103,7 @@ SANITIZER_OPTIONS __asan_default_options(void);
 SANITIZER_OPTIONS
 __tsan_default_options(void)
 {
-    return "atexit_sleep_ms=0:" SANITIZER_FAULTS;
+    return "atexit_sleep_ms=0:die_after_fork=0:" SANITIZER_FAULTS;
 }
 
 SANITIZER_OPTIONS

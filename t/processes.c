@@ -472,6 +472,10 @@ test_cancel(void)
 {
     size_t before = jsm_mallinfo2().uordblks, after;
 
+#ifdef __SANITIZE_ADDRESS__
+    skip(1, "AddressSanitizer takes the frames of a cancelled thread for in use when it ends");
+    return;
+#endif
     for (uintptr_t i = 0; i < rounds(300, 5000); i++) {
         pthread_t t;
         if (pthread_create(&t, NULL, work_until_cancelled, (void *)i) != 0)
@@ -533,8 +537,6 @@ main(void)
 
     if (under_qemu())
         skip_all("an emulator does not run children of programs with threads");
-    if (SANITIZED)
-        skip_all("a sanitizer takes part in threads and processes itself");
     plan(18);
     test_small_stack();
     is_int(fork_chain(rounds(30, 200)), 0, "a chain of children of children");
