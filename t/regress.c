@@ -642,10 +642,32 @@ reuse_buffer_races(void)
     return faults_status(faults + (unsigned)jsm_check());
 }
 
+/* What a heap that ends leaves to later slabs: no block that was never handed out counts as live. */
+static int
+forget_ended_heap(void)
+{
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    unsigned live = 0;
+
+    jsm_heap *heap = jsm_heap_new(&config);
+    for (unsigned i = 0; i < 2000 && heap != NULL; i++)
+        if (jsm_heap_malloc(heap, 64) == NULL)
+            return NO_HELP;
+    jsm_heap_destroy(heap);
+    heap = jsm_heap_new(&config);
+    const char *p = heap != NULL ? jsm_heap_malloc(heap, 64) : NULL;
+    if (p == NULL)
+        return NO_HELP;
+    const char *slab = p - (uintptr_t)p % (64 * KIB);
+    for (size_t i = 0; i < 64 * KIB / 64; i++)
+        live += jsm_is_ours(slab + i * 64) != 0;
+    return faults_status(live - 1 + (unsigned)jsm_check());
+}
+
 int
 main(void)
 {
-    plan(18);
+    plan(19);
     test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
     test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
     test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
@@ -664,5 +686,6 @@ main(void)
     test(free_squeezed, "free_sized of a block that is longer for lack of memory, when its heap is deleted");
     test(reuse_buffer, "memory of a deleted heap is the program's again with the last block");
     test(reuse_buffer_races, "also where threads free them while the heap is deleted");
+    test(forget_ended_heap, "blocks that lived when their heap was destroyed make none live in later slabs");
     return done();
 }

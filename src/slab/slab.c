@@ -96,6 +96,8 @@ jsm_slab_fini(struct jsm_span *slab)
 {
     uint32_t cells = full_capacity(slab, slab->block_bytes);
 
+    if (jsm_unlikely(jsm_slab_used(slab) != 0)) /* its heap ends: no later slab has used cells (S4) */
+        memset(slab->link, 0, slab->carved * sizeof slab->link[0]);
     jsm_meta_pool_give(link_pool(slab->class_id, cells), slab->link, link_bytes(cells));
     slab->link = NULL;
     for (uint32_t i = 1; i < slab->n_slices; i++)
