@@ -7,12 +7,12 @@ libcore_la_SOURCES = \
 	%D%/rt/rt.h %D%/rt/lock.c %D%/rt/option.h %D%/rt/option.c %D%/rt/option_report.c \
 	%D%/rt/option_source.c %D%/rt/text.c \
 	%D%/osmem/osmem.h %D%/osmem/block.h %D%/osmem/heap.c %D%/osmem/mapped.c %D%/osmem/osmem.c %D%/osmem/report.c \
-	%D%/addr/addr.h %D%/addr/pagemap.c \
+	%D%/addr/addr.h %D%/addr/check.c %D%/addr/pagemap.c \
 	%D%/arena/arena.h %D%/arena/arena.c %D%/arena/meta.c \
 	%D%/span/span.h %D%/span/check.c %D%/span/huge.c %D%/span/own.c %D%/span/purge.c %D%/span/span.c \
 	%D%/slab/slab.h %D%/slab/remote.c %D%/slab/slab.c \
 	%D%/class/class.h %D%/class/class.c \
-	%D%/heap/heap.h %D%/heap/block.c %D%/heap/cache.c %D%/heap/guard.c %D%/heap/harden.c %D%/heap/profile.c %D%/heap/report.c \
+	%D%/heap/heap.h %D%/heap/block.c %D%/heap/cache.c %D%/heap/check.c %D%/heap/guard.c %D%/heap/harden.c %D%/heap/profile.c %D%/heap/report.c \
 	%D%/heap/shared.c \
 	%D%/heap/theap.c \
 	%D%/heap/user.c %D%/heap/walk.c \

@@ -58,7 +58,7 @@ test_chunks(void)
 static void
 test_pools(void)
 {
-    struct jsm_meta_pool one = { NULL, 0 }, other = { NULL, 0 };
+    static struct jsm_meta_pool one, other;
     size_t free_bytes = jsm_meta_free_bytes();
     void *a = jsm_meta_pool_take(&one, 96), *b = jsm_meta_pool_take(&one, 96);
 

@@ -664,10 +664,46 @@ forget_ended_heap(void)
     return faults_status(live - 1 + (unsigned)jsm_check());
 }
 
+static atomic_bool heaps_are_made;
+
+static void *
+check_meanwhile(void *unused)
+{
+    unsigned faults = 0;
+
+    while (!atomic_load(&heaps_are_made))
+        faults += (unsigned)jsm_check();
+    return faults == 0 ? unused : &heaps_are_made;
+}
+
+/* Heaps in memory of the program's are made while another thread looks at all heaps there are. */
+static int
+look_at_newcomers(void)
+{
+    enum { HEAPS = 300, BYTES = 192 << 10 };
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    unsigned faults = 0;
+    void *answer;
+
+    unsigned char *memory = mmap(NULL, (size_t)HEAPS * BYTES, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NO_HELP;
+    pthread_t thread = start_thread(check_meanwhile, NULL);
+    for (unsigned i = 0; i < HEAPS; i++) {
+        config.memory = memory + (size_t)i * BYTES;
+        config.memory_bytes = BYTES;
+        faults += jsm_heap_new(&config) == NULL;
+    }
+    atomic_store(&heaps_are_made, true);
+    pthread_join(thread, &answer);
+    return faults_status(faults + (answer != NULL));
+}
+
 int
 main(void)
 {
-    plan(19);
+    plan(20);
     test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
     test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
     test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
@@ -687,5 +723,6 @@ main(void)
     test(reuse_buffer, "memory of a deleted heap is the program's again with the last block");
     test(reuse_buffer_races, "also where threads free them while the heap is deleted");
     test(forget_ended_heap, "blocks that lived when their heap was destroyed make none live in later slabs");
+    test(look_at_newcomers, "heaps in buffers are made while a thread checks all heaps");
     return done();
 }

@@ -7,6 +7,9 @@ jsm_unit_tests = \
 	%D%/purge.t \
 	%D%/span.t \
 	%D%/remote.t \
+	%D%/check.t \
+	%D%/check-live.t \
+	%D%/check-spans.t \
 	%D%/stats.t \
 	%D%/profile.t \
 	%D%/guard.t \
@@ -42,6 +45,9 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_span_t_SOURCES = %D%/span.c $(jsm_unit_headers)
 %C%_remote_t_SOURCES = %D%/remote.c $(jsm_unit_headers)
 %C%_stats_t_SOURCES = %D%/stats.c $(jsm_unit_headers)
+%C%_check_t_SOURCES = %D%/check.c %D%/check.h $(jsm_unit_headers)
+%C%_check_live_t_SOURCES = %D%/check-live.c $(jsm_unit_headers)
+%C%_check_spans_t_SOURCES = %D%/check-spans.c %D%/check.h $(jsm_unit_headers)
 %C%_cache_t_SOURCES = %D%/cache.c $(jsm_unit_headers)
 %C%_theap_t_SOURCES = %D%/theap.c $(jsm_unit_headers)
 %C%_fork_first_t_SOURCES = %D%/fork-first.c $(jsm_unit_headers)

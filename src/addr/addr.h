@@ -249,4 +249,29 @@ jsm_pagemap_find(const void *p)
 /* Makes the descriptors of [addr, addr + bytes) writable; 0 or an errno value. */
 int jsm_pagemap_prepare(const void *addr, size_t bytes);
 
+/* ---- For checks: addr/check.c ---- */
+
+/* Whether `span`, which may be any address, is that of a descriptor: then it can be read. */
+bool jsm_pagemap_holds(const struct jsm_span *span);
+
+/* The kind, and what was written before it. */
+static inline enum jsm_kind
+jsm_kind_seen(const struct jsm_span *span)
+{
+    /* ORDER: acquire, with the release in jsm_set_kind(). */
+    return (enum jsm_kind)jsm_load_acquire(&span->kind);
+}
+
+/* Goes over a list of descriptors both ways at once, so that it ends whatever was written to the links. */
+struct jsm_walk {
+    const struct jsm_link *list, *at;
+    size_t member;  /* the offset of the link in a descriptor */
+    bool is_broken; /* it ended where a link led to nowhere, or not back */
+};
+
+#define JSM_WALK(list, member) ((struct jsm_walk){ (list), (list), offsetof(struct jsm_span, member), false })
+
+/* The next on the list; NULL at its end. */
+struct jsm_span *jsm_walk_next(struct jsm_walk *walk);
+
 #endif

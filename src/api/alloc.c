@@ -219,7 +219,7 @@ jsm_freezero(void *p, size_t size)
 int
 jsm_check(void)
 {
-    size_t faults = jsm_heap_check(jsm_theap_peek());
+    size_t faults = jsm_threads_check();
 
     return faults > INT32_MAX ? INT32_MAX : (int)faults;
 }

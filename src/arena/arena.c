@@ -236,7 +236,7 @@ take_retired(size_t n_slices)
 }
 
 struct jsm_arena *
-jsm_arena_adopt(uint8_t *base, size_t n_slices)
+jsm_arena_adopt(uint8_t *base, size_t n_slices, struct jsm_shard *shard)
 {
     if (n_slices > ARENA_BYTES_MAX >> JSM_SLICE_SHIFT || jsm_pagemap_prepare(base, n_slices << JSM_SLICE_SHIFT) != 0)
         return NULL;
@@ -247,26 +247,32 @@ jsm_arena_adopt(uint8_t *base, size_t n_slices)
         if (arena != NULL) {
             arena->n_slices = 0;
             arena->committed = (uint32_t)n_slices;
+            arena->own_shard = shard; /* before others can find the arena */
             if (!publish(arena))
                 arena = NULL;
         }
-    }
-    if (arena != NULL) {
-        arena->base = base;
-        arena->next = NULL;
-        jsm_bits_set(arena->dirty, 0, n_slices);
-        arena->n_slices = (uint32_t)n_slices;
     }
     jsm_unlock(&jsm_arena_lock);
     return arena;
 }
 
 void
+jsm_arena_place(struct jsm_arena *arena, uint8_t *base, size_t n_slices)
+{
+    jsm_lock(&jsm_arena_lock);
+    arena->base = base;
+    arena->next = NULL;
+    jsm_bits_set(arena->dirty, 0, n_slices);
+    arena->n_slices = (uint32_t)n_slices;
+    jsm_unlock(&jsm_arena_lock);
+}
+
+void
 jsm_arena_retire(struct jsm_arena *arena)
 {
+    jsm_lock(&jsm_arena_lock);
     /* Nothing is left of its spans: the next owner of the addresses starts from scratch. */
     memset(jsm_pagemap_find(arena->base), 0, arena->n_slices * sizeof(struct jsm_span));
-    jsm_lock(&jsm_arena_lock);
     arena->n_slices = 0; /* from here on no address lies in it */
     arena->frontier = 0;
     arena->next = retired;
@@ -311,4 +317,42 @@ jsm_arena_extend(struct jsm_arena *arena, size_t n)
     /* ORDER: relaxed; an amount. */
     jsm_fetch_add_relaxed(&ever_slices, n);
     return p;
+}
+
+/* ---- Checks ---- */
+
+static bool
+overlap(const struct jsm_arena *a, const struct jsm_arena *b)
+{
+    return a->n_slices > 0 && b->n_slices > 0 &&
+        (uintptr_t)a->base < (uintptr_t)b->base + ((size_t)b->n_slices << JSM_SLICE_SHIFT) &&
+        (uintptr_t)b->base < (uintptr_t)a->base + ((size_t)a->n_slices << JSM_SLICE_SHIFT);
+}
+
+static void
+check_arena(const struct jsm_arena *arena, unsigned id, struct jsm_faults *faults)
+{
+    size_t bytes = (size_t)arena->n_slices << JSM_SLICE_SHIFT;
+
+    if (arena->id != id)
+        jsm_fault(faults, "arena that does not know its number at ", arena->base);
+    if (arena->n_slices > 0 && ((uintptr_t)arena->base % JSM_SLICE_BYTES != 0 || crosses_window(arena->base, bytes)))
+        jsm_fault(faults, "arena at an impossible place at ", arena->base);
+    else if (arena->n_slices > 0 && jsm_pagemap_find(arena->base) == NULL)
+        jsm_fault(faults, "arena that nothing describes at ", arena->base);
+    /* Memory of the program's may be a large block. */
+    for (unsigned i = 0; i < id && arena->shard != JSM_SHARD_OWN; i++) {
+        const struct jsm_arena *other = jsm_arena_at(i);
+        if (other->shard != JSM_SHARD_OWN && overlap(arena, other))
+            jsm_fault(faults, "arena that overlaps another at ", arena->base);
+    }
+}
+
+void
+jsm_arenas_check(struct jsm_faults *faults)
+{
+    jsm_lock(&jsm_arena_lock);
+    for (unsigned id = 0; id < jsm_arena_count(); id++)
+        check_arena(jsm_arena_at(id), id, faults);
+    jsm_unlock(&jsm_arena_lock);
 }

@@ -30,7 +30,7 @@ struct jsm_shard;
 
 struct jsm_arena {
     uint8_t *base;          /* [const] */
-    uint32_t n_slices;      /* [const] */
+    uint32_t n_slices;      /* [const], of the program's memory [shard] */
     uint16_t id;            /* [const] index in the list of arenas */
     uint16_t shard;         /* [const] shard of the page heap that it belongs to */
     struct jsm_arena *next; /* [const] older arena of the same shard */
@@ -48,11 +48,13 @@ struct jsm_arena *jsm_arena_new(size_t min_slices, unsigned shard, struct jsm_ar
 /* Option arena_size. */
 size_t jsm_arena_first_bytes(void);
 
-/* Makes an arena of `n_slices` of the program's memory, of which nothing is known to be zero; NULL if
- * there is no metadata.  It may be one that was retired, with its old shard. */
-struct jsm_arena *jsm_arena_adopt(uint8_t *base, size_t n_slices);
+/* An arena for `n_slices` of the program's memory, NULL if there is no metadata.  It is of `shard`, or one that was
+ * retired, with its old shard; of no slices until that memory, of which nothing is known to be zero, is put into
+ * place with the shard's lock held. */
+struct jsm_arena *jsm_arena_adopt(uint8_t *base, size_t n_slices, struct jsm_shard *shard);
+void jsm_arena_place(struct jsm_arena *arena, uint8_t *base, size_t n_slices);
 
-/* The program takes its memory back; there are no blocks in it. */
+/* The program takes its memory back; there are no blocks in it.  With the shard's lock held. */
 void jsm_arena_retire(struct jsm_arena *arena);
 
 /* Whether there is such an arena between two addresses. */
@@ -86,6 +88,9 @@ size_t jsm_arena_ever_slices(void);
 /* Bytes of addresses reserved by all arenas. */
 size_t jsm_arena_reserved_bytes(void);
 
+/* Checks that arenas are where they say, described, and apart. */
+void jsm_arenas_check(struct jsm_faults *faults);
+
 extern struct jsm_lock jsm_arena_lock;
 
 /* ---- Metadata: memory for our own structures, never beside that of the user ---- */
@@ -96,8 +101,10 @@ void *jsm_meta_alloc(size_t bytes, size_t align);
 
 /* A free list of equal objects.  `bytes` of all objects of a pool are the same. */
 struct jsm_meta_pool {
-    void *first; /* [lock meta] linked through their first word */
+    void *first;                /* [lock meta] linked through their first word */
     size_t free_bytes;
+    size_t object_bytes;        /* [lock meta] 0: nothing was ever given to it */
+    struct jsm_meta_pool *next; /* [lock meta] of those that something was given to */
 };
 
 /* From the pool, else fresh.  The contents are undefined. */
@@ -110,6 +117,12 @@ size_t jsm_meta_free_bytes(void);
 
 /* How much memory it takes now. */
 size_t jsm_meta_resident_bytes(void);
+
+/* Whether all of [p, p + bytes), which may be anywhere, was handed out as metadata. */
+bool jsm_meta_holds(const void *p, size_t bytes);
+
+/* Checks the pools. */
+void jsm_meta_check(struct jsm_faults *faults);
 
 extern struct jsm_lock jsm_meta_lock;
 

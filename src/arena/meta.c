@@ -22,6 +22,7 @@ struct jsm_lock jsm_meta_lock = { .rank = JSM_RANK_META };
 static uintptr_t next, committed, end;
 static struct chunk *chunks; /* all there are, newest first */
 static size_t used_bytes;
+static struct jsm_meta_pool *pools;
 static _Atomic(size_t) free_bytes;
 
 static bool
@@ -112,6 +113,11 @@ void
 jsm_meta_pool_give(struct jsm_meta_pool *pool, void *object, size_t bytes)
 {
     jsm_lock(&jsm_meta_lock);
+    if (pool->object_bytes == 0) {
+        pool->object_bytes = bytes;
+        pool->next = pools;
+        pools = pool;
+    }
     *(void **)object = pool->first;
     pool->first = object;
     pool->free_bytes += bytes;
@@ -146,4 +152,64 @@ jsm_meta_resident_bytes(void)
         bytes += jsm_os_resident_in(chunk, chunk->bytes);
     jsm_unlock(&jsm_meta_lock);
     return bytes;
+}
+
+/* ---- Checks ---- */
+
+static bool
+holds_locked(const void *p, size_t bytes)
+{
+    uintptr_t at = (uintptr_t)p;
+
+    for (const struct chunk *chunk = chunks; chunk != NULL; chunk = chunk->older) {
+        uintptr_t from = (uintptr_t)(chunk + 1), to = chunk == chunks ? next : (uintptr_t)chunk + chunk->bytes;
+        if (at >= from && at <= to && bytes <= to - at)
+            return true;
+    }
+    return false;
+}
+
+bool
+jsm_meta_holds(const void *p, size_t bytes)
+{
+    jsm_lock(&jsm_meta_lock);
+    bool answer = holds_locked(p, bytes);
+    jsm_unlock(&jsm_meta_lock);
+    return answer;
+}
+
+static void
+check_pool(const struct jsm_meta_pool *pool, struct jsm_faults *faults)
+{
+    size_t bytes = 0;
+    void *const *object = pool->first;
+
+    /* A list that leads back to itself is longer than it says. */
+    for (; object != NULL && bytes < pool->free_bytes; object = *object) {
+        if ((uintptr_t)object % sizeof *object != 0 || !holds_locked(object, pool->object_bytes)) {
+            jsm_fault(faults, "pool of metadata with what is none at ", object);
+            return;
+        }
+        bytes += pool->object_bytes;
+    }
+    if (object != NULL || bytes != pool->free_bytes)
+        jsm_fault(faults, "pool of metadata with a wrong number of objects at ", pool);
+}
+
+void
+jsm_meta_check(struct jsm_faults *faults)
+{
+    size_t sum = 0;
+
+    jsm_lock(&jsm_meta_lock);
+    if (next > committed || committed > end)
+        jsm_fault(faults, "metadata that was not committed at ", (void *)next);
+    for (const struct jsm_meta_pool *pool = pools; pool != NULL; pool = pool->next) {
+        check_pool(pool, faults);
+        sum += pool->free_bytes;
+    }
+    /* ORDER: relaxed; it changes under the lock that we hold. */
+    if (sum != jsm_load_relaxed(&free_bytes))
+        jsm_fault(faults, "pools of metadata with a wrong sum, of those from ", pools);
+    jsm_unlock(&jsm_meta_lock);
 }

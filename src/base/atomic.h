@@ -23,6 +23,10 @@
 #define jsm_fetch_or_relaxed(p, v)   atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
 #define jsm_fetch_sub_relaxed(p, v)  atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 
+/* Of an element of an array that its owner uses as one of plain numbers. */
+#define jsm_load_relaxed_plain(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
+#define jsm_store_relaxed_plain(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+
 /* Adds 1 to, or takes 1 from, a counter that this thread alone writes and others may read: a plain
  * instruction on memory, where compilers make three of a load and a store.  The second tells whether 0 is
  * left. */

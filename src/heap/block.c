@@ -111,7 +111,7 @@ free_to_user_heap(struct jsm_span *slab, uint32_t i)
 static void
 publish_one(struct jsm_span *slab, uint32_t i)
 {
-    slab->link[i] = JSM_LINK_END;
+    jsm_slab_set_cell(slab, i, JSM_LINK_END);
     jsm_heap_act(slab, jsm_slab_publish(slab, i, i, 1));
 }
 
@@ -131,7 +131,7 @@ free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
     _Static_assert(JSM_OUTBOX_ENTRIES == 1 << (32 - 27), "the hash gives an index of the outbox");
 
     if (e->slab == slab) {
-        slab->link[i] = e->head;
+        jsm_slab_set_cell(slab, i, e->head);
         e->head = (uint16_t)i;
         e->blocks++;
     } else {
@@ -142,7 +142,7 @@ free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
             return;
         }
         struct jsm_outbox_entry old = *e;
-        slab->link[i] = JSM_LINK_END;
+        jsm_slab_set_cell(slab, i, JSM_LINK_END);
         *e = (struct jsm_outbox_entry){ slab, (uint16_t)i, (uint16_t)i, 1 };
         if (old.slab != NULL)
             jsm_heap_act(old.slab, jsm_slab_publish(old.slab, old.head, old.tail, old.blocks));

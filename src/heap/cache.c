@@ -146,6 +146,26 @@ jsm_cache_sum(struct jsm_theap *th, size_t (*bytes_of)(const struct jsm_span *sp
     return bytes;
 }
 
+void
+jsm_cache_check(struct jsm_theap *th, struct jsm_faults *faults)
+{
+    /* ORDER: relaxed, as in jsm_cache_take(). */
+    struct jsm_span *all = jsm_exchange_relaxed(&th->cached, NULL);
+    /* ORDER: relaxed; from here on it is no less than the length of our list (C3). */
+    uint32_t n = 0, most = jsm_load_relaxed(&th->n_cached);
+
+    for (const struct jsm_span *span = all; span != NULL; span = span->inbox_next, n++) {
+        /* ORDER: relaxed; we wrote it. */
+        if (n == most || !jsm_pagemap_holds(span) || jsm_kind(span) != JSM_KIND_CACHED || span->link == NULL ||
+            span->n_slices != 1 || jsm_load_relaxed(&span->theap) != th) {
+            jsm_fault(faults, "cache with what cannot be there, of the thread heap at ", th);
+            break;
+        }
+    }
+    /* ORDER E1: release, as in jsm_cache_take(). */
+    jsm_store_release(&th->cached, all);
+}
+
 bool
 jsm_cache_has(const struct jsm_theap *th, const struct jsm_span *span)
 {

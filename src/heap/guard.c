@@ -1,7 +1,8 @@
 /* heap/guard.c - sampled blocks between guard pages; doc/guard.md has the design.
  *
  * Invariants:
- *   G1  a slot is LIVE, with one block, or in the queue, with none, or BUSY: one thread is making it into the other
+ *   G1  a slot is LIVE, with one block, or in the queue, with none, or BUSY: one thread is making it into the other;
+ *       LOOKED_AT is LIVE, as long as somebody holds the lock
  *   G2  of the pool nothing can be accessed but the pages of LIVE blocks, and of BUSY slots
  *   G3  between the blocks of two slots there are at least two pages that cannot be accessed
  *   G4  the bytes beside a block, up to FILL_BYTES on either side within its pages, hold their pattern
@@ -38,7 +39,8 @@ enum state {
     NEVER, /* used */
     LIVE,
     FREED,
-    BUSY
+    BUSY,
+    LOOKED_AT /* LIVE, and somebody who holds the lock reads its pages */
 };
 
 /* Who allocated or freed a block. */
@@ -335,7 +337,8 @@ take(struct pool *pool, struct jsm_heap *heap, size_t bytes, size_t align)
     fill_sides(pool, slot);
     note(&slot->alloc);
     jsm_set_span_heap(jsm_pagemap_find(pool->base + index * pool->slot_bytes), heap);
-    /* ORDER G3: release, with G4; not observable: the program's hand-over of the block orders the same. */
+    /* ORDER G3: release, with G4.  Who frees the block has the same from the program's hand-over, who looks at all
+     * slots has not. */
     jsm_store_release(&slot->state, LIVE);
     return slot->start;
 }
@@ -371,7 +374,9 @@ state_of(const struct slot *slot)
 {
     /* ORDER: relaxed; who asks about a block that it holds has all of it from the one who gave it; for others the
      * answer may be out of date. */
-    return (enum state)jsm_load_relaxed(&slot->state);
+    enum state state = (enum state)jsm_load_relaxed(&slot->state);
+
+    return state == LOOKED_AT ? LIVE : state;
 }
 
 static void
@@ -422,6 +427,16 @@ jsm_guard_stacks_of(const struct jsm_block *block, struct jsm_profile_stacks *st
 }
 
 /* ---- Freeing ---- */
+
+/* Makes a slot of one state that of another; whether it was. */
+static bool
+turn(struct slot *slot, enum state from, enum state to)
+{
+    uint32_t is = from;
+
+    /* ORDER G4: acquire, with G3. */
+    return jsm_cas_strong_acquire(&slot->state, &is, to);
+}
 
 /* The byte next to the block of those that were written, or NULL. */
 static const uint8_t *
@@ -483,10 +498,13 @@ jsm_guard_free(const struct jsm_block *block)
 {
     struct pool *pool = ready_pool();
     struct slot *slot = &pool->slots[block->index];
-    uint32_t live = LIVE;
 
-    /* ORDER G4: acquire, with G3; not observable, as there. */
-    if (!jsm_cas_strong_acquire(&slot->state, &live, BUSY)) {
+    while (!turn(slot, LIVE, BUSY)) {
+        if (state_of(slot) == LIVE) { /* somebody looks at it, with the lock */
+            jsm_lock(&jsm_guard_lock);
+            jsm_unlock(&jsm_guard_lock);
+            continue;
+        }
         struct jsm_block now;
         find(pool, slot, &now);
         jsm_misuse("free", block->start, &now);
@@ -529,42 +547,34 @@ tell_fault(const void *address, const void *context)
 
 /* ---- All blocks ---- */
 
-static void
-visit(void (*see)(struct pool *pool, struct slot *slot, const struct jsm_block *block, void *arg), void *arg)
+/* What the block of a slot is, of `heap` unless that is NULL; false: there is none.  It is known to be that at a moment
+ * in between. */
+static bool
+glance(struct pool *pool, struct slot *slot, const struct jsm_heap *heap, struct jsm_block *block)
 {
-    struct pool *pool = ready_pool();
-    struct jsm_block block;
-
-    for (size_t i = 0; pool != NULL && i < SLOTS; i++) {
-        struct slot *slot = &pool->slots[i];
-        if (state_of(slot) != LIVE)
-            continue;
-        find(pool, slot, &block);
-        see(pool, slot, &block, arg);
+    if (state_of(slot) != LIVE)
+        return false;
+    jsm_lock(&jsm_guard_lock);
+    bool is_live = turn(slot, LIVE, LOOKED_AT);
+    if (is_live) {
+        find(pool, slot, block);
+        is_live = heap == NULL || jsm_span_heap(block->span) == heap;
+        /* ORDER G3: release, as it was. */
+        jsm_store_release(&slot->state, LIVE);
     }
-}
-
-struct telling {
-    void (*tell)(struct jsm_span *span, size_t bytes, void *arg);
-    void *arg;
-};
-
-static void
-tell_one(struct pool *pool, struct slot *slot, const struct jsm_block *block, void *arg)
-{
-    const struct telling *telling = arg;
-
-    (void)pool;
-    (void)slot;
-    telling->tell(block->span, page_rounded(block->bytes), telling->arg);
+    jsm_unlock(&jsm_guard_lock);
+    return is_live;
 }
 
 void
 jsm_guard_tell(void (*tell)(struct jsm_span *span, size_t bytes, void *arg), void *arg)
 {
-    struct telling telling = { tell, arg };
+    struct pool *pool = ready_pool();
+    struct jsm_block block;
 
-    visit(tell_one, &telling);
+    for (size_t i = 0; pool != NULL && i < SLOTS; i++)
+        if (glance(pool, &pool->slots[i], NULL, &block))
+            tell(block.span, page_rounded(block.bytes), arg);
 }
 
 static void
@@ -586,49 +596,63 @@ jsm_guard_totals(struct jsm_span_totals *totals)
 }
 
 static void
-check_one(struct pool *pool, struct slot *slot, const struct jsm_block *block, void *arg)
+check_queue_locked(const struct pool *pool, struct jsm_faults *faults)
 {
-    (void)block;
-    *(const void **)arg = spoilt(pool, slot) != NULL ? slot->start : *(const void **)arg;
+    size_t n = 0;
+    const struct slot *last = NULL;
+
+    for (const struct slot *slot = pool->first; slot != NULL && n <= SLOTS; slot = slot->next, n++) {
+        if (slot < pool->slots || slot >= pool->slots + SLOTS || state_of(slot) == LIVE || state_of(slot) == BUSY) {
+            jsm_fault(faults, "queue of guarded blocks with what is not free at ", slot);
+            return;
+        }
+        last = slot;
+    }
+    if (n > SLOTS || last != pool->last)
+        jsm_fault(faults, "queue of guarded blocks that does not end where it should at ", pool);
 }
 
-const void *
-jsm_guard_check(void)
+void
+jsm_guard_check(struct jsm_faults *faults)
 {
-    const void *fault = NULL;
+    struct pool *pool = ready_pool();
+    const void *spoilt_blocks[SLOTS];
+    size_t n = 0;
 
-    visit(check_one, &fault);
-    return fault;
+    if (pool == NULL)
+        return;
+    jsm_lock(&jsm_guard_lock);
+    check_queue_locked(pool, faults);
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (!turn(slot, LIVE, LOOKED_AT)) /* nobody takes the pages away meanwhile */
+            continue;
+        if (spoilt(pool, slot) != NULL)
+            spoilt_blocks[n++] = slot->start;
+        /* ORDER G3: release, as it was. */
+        jsm_store_release(&slot->state, LIVE);
+    }
+    jsm_unlock(&jsm_guard_lock);
+    for (size_t i = 0; i < n; i++)
+        jsm_fault(faults, "something was written beside the block at ", spoilt_blocks[i]);
 }
 
 /* ---- Heaps of the program ---- */
 
-struct ending {
-    const struct jsm_heap *heap;
-    struct jsm_heap *heir; /* NULL: the blocks are freed */
-};
-
-static void
-end_one(struct pool *pool, struct slot *slot, const struct jsm_block *block, void *arg)
-{
-    const struct ending *ending = arg;
-
-    (void)pool;
-    (void)slot;
-    if (jsm_span_heap(block->span) != ending->heap)
-        return;
-    if (ending->heir != NULL)
-        jsm_set_span_heap(block->span, ending->heir);
-    else
-        jsm_guard_free(block);
-}
-
 void
 jsm_guard_end_heap(const struct jsm_heap *heap, struct jsm_heap *heir)
 {
-    struct ending ending = { heap, heir };
+    struct pool *pool = ready_pool();
+    struct jsm_block block;
 
-    visit(end_one, &ending);
+    for (size_t i = 0; pool != NULL && i < SLOTS; i++) {
+        if (!glance(pool, &pool->slots[i], heap, &block))
+            continue;
+        if (heir != NULL)
+            jsm_set_span_heap(block.span, heir);
+        else
+            jsm_guard_free(&block);
+    }
 }
 
 int
@@ -638,12 +662,8 @@ jsm_guard_visit(const struct jsm_heap *heap, int (*see)(void *arg, void *block, 
     struct jsm_block block;
     int answer = 0;
 
-    for (size_t i = 0; pool != NULL && i < SLOTS && answer == 0; i++) {
-        if (state_of(&pool->slots[i]) != LIVE)
-            continue;
-        find(pool, &pool->slots[i], &block);
-        if (jsm_span_heap(block.span) == heap)
+    for (size_t i = 0; pool != NULL && i < SLOTS && answer == 0; i++)
+        if (glance(pool, &pool->slots[i], heap, &block))
             answer = see(arg, block.start, block.bytes);
-    }
     return answer;
 }

@@ -595,7 +595,7 @@ release(struct jsm_theap *th, struct jsm_quarantine *q, uint32_t i)
 JSM_INLINE void
 keep(struct jsm_theap *th, struct jsm_quarantine *q, struct jsm_span *slab, uint32_t index)
 {
-    slab->link[index] = JSM_LINK_QUARANTINED;
+    jsm_slab_set_cell(slab, index, JSM_LINK_QUARANTINED);
     q->bytes += slab->block_bytes;
     while (q->bytes > q->max_bytes || q->n == q->max_n) {
         q->random = q->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -742,4 +742,38 @@ jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t by
     else
         free_now(th, slab, i);
     return true;
+}
+
+/* ---- Checks ---- */
+
+bool
+jsm_harden_is_whole(struct jsm_span *span, void *block)
+{
+    const uint8_t *end = span->base + jsm_size_bytes(span);
+    uint32_t tag;
+
+    if ((span->traits & JSM_TRAIT_HARD) == 0)
+        return true;
+    if (!is_large(span))
+        return is_whole(span, block, &tag);
+    return first_other(end, end + canary_bytes(span), (uint8_t)secret.padding) == end + canary_bytes(span);
+}
+
+void
+jsm_quarantine_check(const struct jsm_quarantine *q, struct jsm_faults *faults)
+{
+    size_t bytes = 0, before = faults->n;
+
+    for (uint32_t i = 0; i < q->n; i++) {
+        const struct jsm_span *slab = q->kept[i].slab;
+        uint32_t index = q->kept[i].index;
+        if (!jsm_pagemap_holds(slab) || index >= slab->capacity || jsm_slab_cell(slab, index) != JSM_LINK_QUARANTINED)
+            jsm_fault(faults, "quarantine with what was not freed, in ", &q->kept[i]);
+        else if (!is_zero(jsm_slab_block(slab, index), wiped_bytes(slab)))
+            jsm_fault(faults, "block that was written to after it was freed, at ", jsm_slab_block(slab, index));
+        else
+            bytes += slab->block_bytes;
+    }
+    if (faults->n == before && bytes != q->bytes)
+        jsm_fault(faults, "wrong number of bytes in the quarantine at ", q);
 }

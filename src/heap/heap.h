@@ -34,6 +34,7 @@ enum {
     JSM_CACHE_SPANS_MIN = 4,         /* slab spans that a thread may keep, at first and when it was idle, */
     JSM_CACHE_SPANS_MAX = 64,        /* and when it is busy; */
     JSM_CACHE_SPANS_FIXED = 8,       /* always, without cache_adapt */
+    JSM_IDLE_STEP_BYTES = 4096,      /* idle memory is counted in these */
     JSM_IDLE_BYTES_MAX = 1 << 20,    /* of empty slabs that a thread keeps active, without cache_adapt */
     JSM_IDLE_BYTES_ADAPT = 256 << 10, /* and with it: others can be had from the cache */
     JSM_FULL_SLICES_MAX = 64         /* of full slabs that a thread keeps, with several threads */
@@ -160,6 +161,9 @@ void jsm_theaps_ask_to_trim(void);
 /* Makes the fast paths of this thread what the options perturb, profile and zero_size want them to be. */
 void jsm_theap_adapt(struct jsm_theap *th);
 
+/* Checks it, and all its slabs; of the calling thread, or one that no thread can use meanwhile. */
+void jsm_theap_check(struct jsm_theap *th, struct jsm_faults *faults);
+
 /* After fork(), in the child.  The calling thread's theap: nobody is going to post any more. */
 void jsm_theap_after_fork(struct jsm_theap *th);
 /* A theap of a thread that is not there: it owns nothing now. */
@@ -181,6 +185,8 @@ void jsm_cache_drop(struct jsm_theap *th);
 size_t jsm_cache_sum(struct jsm_theap *th, size_t (*bytes_of)(const struct jsm_span *span));
 /* Whether the CACHED span is the theap's; in the child of fork(). */
 bool jsm_cache_has(const struct jsm_theap *th, const struct jsm_span *span);
+/* Checks them; the owner. */
+void jsm_cache_check(struct jsm_theap *th, struct jsm_faults *faults);
 /* A tick has passed.  [lock threads] */
 void jsm_cache_age(struct jsm_theap *th);
 
@@ -300,6 +306,12 @@ bool jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block);
 void jsm_harden_slab(struct jsm_span *slab, const struct jsm_heap *heap);
 bool jsm_harden_unguard(struct jsm_span *span);
 
+/* Whether nothing was written behind the live block, of option harden or not; where nobody frees or resizes it. */
+bool jsm_harden_is_whole(struct jsm_span *span, void *block);
+
+/* Checks what a thread holds back. */
+void jsm_quarantine_check(const struct jsm_quarantine *q, struct jsm_faults *faults);
+
 /* Frees all that the thread holds back. */
 void jsm_quarantine_drain(struct jsm_theap *th);
 
@@ -372,9 +384,11 @@ int jsm_user_heap_visit(struct jsm_heap *heap, int (*visit)(void *arg, void *blo
 /* Calls `tell` for each heap of the program, oldest first, with the list locked. */
 void jsm_user_heaps_tell(void (*tell)(const struct jsm_heap *heap, size_t limit_bytes, void *arg), void *arg);
 
-/* Gives back what they keep; bytes of holes.  Checks them; number of faults. */
+/* Gives back what they keep; bytes of holes. */
 size_t jsm_user_heaps_trim(void);
-size_t jsm_user_heaps_check(size_t (*check_slab)(const struct jsm_span *slab));
+
+/* Checks those that more than one thread may use. */
+void jsm_user_heaps_check(struct jsm_faults *faults);
 
 /* The sum of what `trimmable` says of each, and whether trimming looks for holes in it. */
 size_t jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes));
@@ -511,8 +525,8 @@ bool jsm_guard_stacks_of(const struct jsm_block *block, struct jsm_profile_stack
 void jsm_guard_tell(void (*tell)(struct jsm_span *span, size_t bytes, void *arg), void *arg);
 void jsm_guard_totals(struct jsm_span_totals *totals);
 
-/* A live block beside which something was written; NULL if there is none. */
-const void *jsm_guard_check(void);
+/* Looks beside each live block, and at the queue. */
+void jsm_guard_check(struct jsm_faults *faults);
 
 /* The heap ends: frees its blocks, or gives them to another.  And visits them, as jsm_user_heap_visit() does. */
 void jsm_guard_end_heap(const struct jsm_heap *heap, struct jsm_heap *heir);
@@ -523,8 +537,13 @@ extern struct jsm_lock jsm_guard_lock;
 
 /* ---- Walking: heap/walk.c ---- */
 
-/* Checks the thread's slabs, shared slabs and the page heap; reports and counts faults. */
+/* Checks all that can be looked at from the thread of `th`, which may be NULL; reports and counts faults. */
 size_t jsm_heap_check(struct jsm_theap *th);
+void jsm_heap_tell_fault(const char *what, const void *where);
+
+/* In the child of fork(), when there were other threads: what is behind the blocks that they were in the middle of
+ * making or freeing is not known. */
+void jsm_heap_check_after_fork(void);
 
 /* What one heap has.  Row 0 is the default heap, the last is for heaps that there was no row for. */
 enum { JSM_HEAP_ROWS = 64, JSM_HEAP_NAME_BYTES = 32 };

@@ -12,13 +12,11 @@ _Atomic(uint32_t) jsm_theaps_live;
 
 /* ---- Where a slab is ---- */
 
-/* Idle memory is counted in steps of 4 KiB; a slab has 128 at most. */
-enum { IDLE_STEP_BYTES = 4096 };
-
+/* A slab has 128 steps at most. */
 static unsigned
 carved_steps(const struct jsm_span *slab)
 {
-    return (unsigned)(((size_t)slab->carved * slab->block_bytes + IDLE_STEP_BYTES - 1) / IDLE_STEP_BYTES);
+    return (unsigned)(((size_t)slab->carved * slab->block_bytes + JSM_IDLE_STEP_BYTES - 1) / JSM_IDLE_STEP_BYTES);
 }
 
 /* Makes `slab` the one that class `c` allocates from. */
@@ -83,7 +81,7 @@ static void
 remove_bias(struct jsm_theap *th, struct jsm_span *slab)
 {
     if (slab->biased) {
-        size_t bytes = (size_t)slab->biased * IDLE_STEP_BYTES;
+        size_t bytes = (size_t)slab->biased * JSM_IDLE_STEP_BYTES;
         th->idle_bytes -= bytes;
         keep(th, 0, bytes);
         slab->biased = 0;
@@ -189,7 +187,7 @@ static void
 active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
 {
     unsigned steps = carved_steps(slab);
-    size_t bytes = (size_t)steps * IDLE_STEP_BYTES;
+    size_t bytes = (size_t)steps * JSM_IDLE_STEP_BYTES;
 
     size_t most = jsm_option(JSM_OPT_CACHE_ADAPT) != 0 ? JSM_IDLE_BYTES_ADAPT : JSM_IDLE_BYTES_MAX;
 

@@ -655,23 +655,61 @@ jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes))
     return sum_heaps(trimmable_of_heap, (void *)&trimmable);
 }
 
-typedef size_t check_fn(const struct jsm_span *slab);
+/* ---- Checks ---- */
+
+static size_t
+span_bytes(const struct jsm_span *span)
+{
+    return (size_t)span->n_slices << JSM_SLICE_SHIFT;
+}
+
+/* The memory of a list of spans of these kinds. */
+static size_t
+check_list(const struct jsm_user_heap *u, const struct jsm_link *list, enum jsm_kind one, enum jsm_kind other,
+           struct jsm_faults *faults)
+{
+    struct jsm_walk walk = JSM_WALK(list, queue);
+    size_t bytes = 0;
+
+    for (const struct jsm_span *span; (span = jsm_walk_next(&walk)) != NULL;) {
+        enum jsm_kind kind = jsm_kind(span);
+        if ((kind != one && kind != other) || jsm_span_heap(span) != &u->heap)
+            jsm_fault(faults, "list of a heap with what is not the heap's at ", span->base);
+        bytes += kind == JSM_KIND_HUGE ? page_rounded(jsm_size_bytes(span)) : span_bytes(span);
+    }
+    if (walk.is_broken)
+        jsm_fault(faults, "list of a heap whose links do not lead there and back at ", list);
+    return bytes;
+}
 
 static size_t
 check_heap(struct jsm_user_heap *u, void *arg)
 {
-    size_t faults = 0;
+    struct jsm_faults *faults = arg;
+    size_t before = faults->n;
 
+    jsm_theap_check(&u->theap, faults);
+    size_t bytes = check_list(u, &u->large, JSM_KIND_LARGE, JSM_KIND_HUGE, faults);
+    bytes += check_list(u, &u->ready, JSM_KIND_CACHED, JSM_KIND_CACHED, faults);
+    if (faults->n != before)
+        return 0;
     for (struct jsm_link *l = u->theap.slabs.next; l != NULL && l != &u->theap.slabs; l = l->next)
-        faults += (*(check_fn **)arg)(jsm_list_entry(l, struct jsm_span, all));
-    return faults;
+        bytes += span_bytes(jsm_list_entry(l, struct jsm_span, all));
+    bytes += jsm_cache_sum(&u->theap, span_bytes);
+    if (bytes != u->used_bytes)
+        jsm_fault(faults, "heap whose memory does not add up at ", u);
+    if (u->config.limit_bytes != 0 && u->used_bytes > u->config.limit_bytes)
+        jsm_fault(faults, "heap above its limit at ", u);
+    return 0;
 }
 
-size_t
-jsm_user_heaps_check(size_t (*check_slab)(const struct jsm_span *slab))
+void
+jsm_user_heaps_check(struct jsm_faults *faults)
 {
-    return sum_heaps(check_heap, (void *)&check_slab);
+    (void)sum_heaps(check_heap, faults);
 }
+
+/* ---- fork ---- */
 
 void
 jsm_user_heaps_lock(void)

@@ -1,4 +1,4 @@
-/* heap/walk.c - looking at whole heaps: checks and totals.
+/* heap/walk.c - looking at whole heaps: totals.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -7,51 +7,6 @@
 #include "heap/heap.h"
 
 #include <string.h>
-
-static void
-fault(const char *what, const void *where)
-{
-    char buffer[160];
-    struct jsm_text t;
-
-    jsm_text_init(&t, buffer, sizeof buffer);
-    jsm_text_hex(&t, (uintptr_t)where);
-    jsm_message("heap check: ", what, buffer);
-}
-
-static size_t
-check_slab(const struct jsm_span *slab)
-{
-    if (jsm_slab_check(slab))
-        return 0;
-    fault("slab whose lists do not add up, at ", slab->base);
-    return 1;
-}
-
-size_t
-jsm_heap_check(struct jsm_theap *th)
-{
-    size_t faults = jsm_span_check(fault);
-    const void *guarded = jsm_guard_check();
-
-    if (guarded != NULL) {
-        fault("something was written beside the block at ", guarded);
-        faults++;
-    }
-
-    if (th != NULL && th->slabs.next != NULL)
-        for (struct jsm_link *l = th->slabs.next; l != &th->slabs; l = l->next)
-            faults += check_slab(jsm_list_entry(l, struct jsm_span, all));
-
-    faults += jsm_user_heaps_check(check_slab);
-    struct jsm_heap *heap = &jsm_heap_default;
-    jsm_lock(&heap->lock);
-    for (unsigned c = 0; c < JSM_CLASSES; c++)
-        for (struct jsm_link *l = heap->shared[c].next; l != NULL && l != &heap->shared[c]; l = l->next)
-            faults += check_slab(jsm_list_entry(l, struct jsm_span, queue));
-    jsm_unlock(&heap->lock);
-    return faults;
-}
 
 /* ---- Totals ---- */
 
@@ -239,9 +194,13 @@ struct page_range {
 static struct page_range
 descriptor_pages(const struct jsm_arena *arena)
 {
-    uintptr_t first = (uintptr_t)jsm_pagemap_find(arena->base), page = jsm_os_page_bytes();
-    size_t n = arena->shard == JSM_SHARD_OWN ? arena->n_slices : accessible_slices(arena);
+    struct jsm_shard *shard = jsm_shard_of(arena);
+    uintptr_t page = jsm_os_page_bytes();
 
+    jsm_lock(&shard->lock);
+    uintptr_t first = (uintptr_t)jsm_pagemap_find(arena->base);
+    size_t n = arena->shard == JSM_SHARD_OWN ? arena->n_slices : arena->committed;
+    jsm_unlock(&shard->lock);
     if (n == 0)
         return (struct page_range){ first, first };
     return (struct page_range){ jsm_round_down(first, page),

@@ -32,6 +32,20 @@ void jsm_text_to_stderr(const struct jsm_text *t);
 /* One line on standard error: "jsmalloc: " a b c.  NULL parts are left out. */
 void jsm_message(const char *a, const char *b, const char *c);
 
+/* What checks find: how many faults, and whom to tell of each.  What was damaged may lead anywhere: a check
+ * follows no link that it has not looked at. */
+struct jsm_faults {
+    size_t n;
+    void (*tell)(const char *what, const void *where);
+};
+
+static inline void
+jsm_fault(struct jsm_faults *faults, const char *what, const void *where)
+{
+    faults->n++;
+    faults->tell(what, where);
+}
+
 /* ---- Locks ---- */
 
 /* Who may be taken while what is held: only upwards.  Checked in builds with debug level 2,

@@ -46,7 +46,7 @@ jsm_slab_publish(struct jsm_span *slab, uint32_t head, uint32_t tail, uint32_t n
 
     do {
         uint32_t blocks = jsm_remote_blocks(old) + n, goal = jsm_remote_goal(old);
-        slab->link[tail] = jsm_remote_blocks(old) > 0 ? (uint16_t)jsm_remote_head(old) : JSM_LINK_END;
+        jsm_slab_set_cell(slab, tail, jsm_remote_blocks(old) > 0 ? jsm_remote_head(old) : JSM_LINK_END);
         act = goal != 0 && blocks >= goal && (old & JSM_REMOTE_PIN) == 0;
         new = word_of(head, blocks, goal, (old & JSM_REMOTE_FLAGS) | (act ? JSM_REMOTE_PIN : 0));
         /* ORDER R1: acq_rel.  Release, with R2 and D2: links, and our last accesses to the blocks.

@@ -390,24 +390,99 @@ jsm_slab_purge_holes(struct jsm_span *slab)
 
 /* ---- Checks ---- */
 
-/* Length of a list; more than `carved` if it is broken. */
+/* The blocks of lists. */
+struct lists {
+    uint64_t seen[JSM_SLAB_CAPACITY_MAX / 64];
+};
+
+/* The length of a list of `most` blocks at most, none of which is live or on a list before; more than all there can be
+ * if it is not one. */
 static uint32_t
-list_length(const struct jsm_span *slab, uint32_t i)
+list_length(const struct jsm_span *slab, struct lists *lists, uint32_t i, uint32_t most)
 {
     uint32_t n = 0;
 
-    for (; i != JSM_LINK_END; i = slab->link[i])
-        if (i >= slab->carved || n++ > slab->carved)
+    for (; n < most && i != JSM_LINK_END; n++, i = slab->link[i]) {
+        if (i >= slab->carved || jsm_bit_get(lists->seen, i) || slab->link[i] == JSM_LINK_USED)
             return UINT16_MAX + 1u;
+        jsm_bits_set(lists->seen, i, (size_t)i + 1);
+    }
     return n;
+}
+
+/* Whether all cells hold what the cell of a block can (S4), but for those on its lists, which were seen. */
+static bool
+cells_are_good(const struct jsm_span *slab, const struct lists *lists)
+{
+    for (uint32_t i = 0; i < slab->carved; i++) {
+        uint16_t cell = jsm_bit_get(lists->seen, i) ? JSM_LINK_END : jsm_slab_cell(slab, i);
+        if (cell >= slab->carved && cell != JSM_LINK_USED && cell != JSM_LINK_END && cell != JSM_LINK_QUARANTINED)
+            return false;
+    }
+    for (uint32_t i = slab->carved; i <= slab->capacity; i++)
+        if (slab->link[i] == JSM_LINK_USED)
+            return false;
+    return true;
+}
+
+static bool
+shape_is_good(const struct jsm_span *slab)
+{
+    if (slab->n_slices == 0 || slab->n_slices > JSM_SLAB_SLICES_MAX || slab->block_bytes < 8 || slab->capacity == 0 ||
+        slab->capacity > JSM_SLAB_CAPACITY_MAX || slab->carved > slab->capacity)
+        return false;
+    uint32_t most = full_capacity(slab, slab->block_bytes);
+    return slab->capacity <= most && slab->recip == reciprocal(slab->block_bytes, slab->n_slices) &&
+           jsm_meta_holds(slab->link, link_bytes(most));
+}
+
+/* Whether the state may be one with `left` as it is. */
+static bool
+left_is_good(const struct jsm_span *slab)
+{
+    uint32_t left = jsm_slab_left(slab);
+
+    switch ((enum jsm_slab_state)slab->state) {
+    case JSM_SLAB_FULL:
+        return left <= slab->wake;
+    case JSM_SLAB_ACTIVE:
+        return left >= (slab->biased != 0);
+    default:
+        return slab->state <= JSM_SLAB_SHARED;
+    }
+}
+
+const char *
+jsm_slab_fault(const struct jsm_span *slab)
+{
+    struct lists lists;
+
+    if (!shape_is_good(slab))
+        return "slab of an impossible shape at ";
+    memset(&lists, 0, sizeof lists);
+    uint32_t n_free = list_length(slab, &lists, slab->head, UINT32_MAX);
+    uint32_t n_purged = list_length(slab, &lists, slab->purged_head, UINT32_MAX);
+    if (n_free > slab->carved || n_purged != slab->n_purged)
+        return "slab whose lists hold what is not free, or twice, at ";
+    if (!left_is_good(slab))
+        return "slab of an impossible state at ";
+    uint32_t used = jsm_slab_used(slab);
+    if (slab->carved != used + n_free + n_purged)
+        return "slab whose lists do not add up, at ";
+    if (!cells_are_good(slab, &lists))
+        return "slab with a cell that leads to nowhere at ";
+    /* ORDER: acquire, with R1: the links of the list.  Who publishes meanwhile does so in front of it. */
+    uint64_t word = jsm_load_acquire(&slab->remote);
+    uint32_t n = jsm_remote_blocks(word);
+    if (n > used || (n > 0 && list_length(slab, &lists, jsm_remote_head(word), n) != n))
+        return "slab with a broken list of blocks that others freed at ";
+    return NULL;
 }
 
 bool
 jsm_slab_check(const struct jsm_span *slab)
 {
-    uint32_t n_free = list_length(slab, slab->head), n_purged = list_length(slab, slab->purged_head);
-
-    return n_purged == slab->n_purged && slab->carved == jsm_slab_used(slab) + n_free + n_purged;
+    return jsm_slab_fault(slab) == NULL;
 }
 
 void

@@ -15,12 +15,12 @@
  *   remote           published to the owner       remote
  *   not carved       never used                   index >= carved
  *
- * Invariants (jsm_slab_check() tests those marked *):
+ * Invariants (jsm_slab_fault() tests those marked *):
  *   S1*  carved == used + |head| + |purged_head|, where used counts live, outbox, quarantined and remote blocks
- *   S2   used, as `left` tells it: ACTIVE left, less one if the slab is biased; PARTIAL, DETACHED,
+ *   S2*  used, as `left` tells it: ACTIVE left, less one if the slab is biased; PARTIAL, DETACHED,
  *        SHARED left; FULL capacity - (wake - left)
  *   S3*  each block on a list has index < carved and is on one list once
- *   S4   link[i] == JSM_LINK_USED for live blocks and for no others; link[capacity] is never USED
+ *   S4*  link[i] == JSM_LINK_USED for live blocks and for no others; link[capacity] is never USED
  *   S5   link[i] is written by the owner while i is on its lists, and by the thread that frees
  *        it from the call of free() until it is published; handing the block over orders the two
  *   S6   the slab is given back only with used == 0 and remote == 0
@@ -99,8 +99,10 @@ size_t jsm_slab_purge_holes(struct jsm_span *slab);
 /* What it would give back now, as far as it is resident. [own] */
 size_t jsm_slab_hole_bytes(const struct jsm_span *slab);
 
-/* Whether S1 and S3 hold. [own] */
+/* Whether S1 to S4 hold, and its blocks are where they are thought to be; and what is wrong, or NULL.  Cells of blocks
+ * that others may be freeing are read as they are.  [own] */
 bool jsm_slab_check(const struct jsm_span *slab);
+const char *jsm_slab_fault(const struct jsm_span *slab);
 
 /* Used blocks, by S2. [own] */
 uint32_t jsm_slab_used(const struct jsm_span *slab);
@@ -143,6 +145,21 @@ JSM_INLINE void *
 jsm_slab_block(const struct jsm_span *slab, uint32_t index)
 {
     return slab->base + index * slab->block_bytes;
+}
+
+/* The cell of a block of which it is not known whether another thread frees it just now; and what that thread does. */
+static inline uint16_t
+jsm_slab_cell(const struct jsm_span *slab, uint32_t i)
+{
+    /* ORDER: relaxed; for checks, which take what there is. */
+    return jsm_load_relaxed_plain(&slab->link[i]);
+}
+
+JSM_INLINE void
+jsm_slab_set_cell(struct jsm_span *slab, uint32_t i, uint32_t value)
+{
+    /* ORDER: relaxed; who takes the block has the order from R1. */
+    jsm_store_relaxed_plain(&slab->link[i], (uint16_t)value);
 }
 
 /* Takes the first block, `i`, of the free list.  [own] */

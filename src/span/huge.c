@@ -274,3 +274,37 @@ jsm_huge_resident_bytes(void)
     jsm_unlock(&jsm_huge_lock);
     return bytes;
 }
+
+/* ---- Checks ---- */
+
+static void
+check_mapping(const struct jsm_span *span, enum jsm_kind kind, struct jsm_faults *faults)
+{
+    if (jsm_kind(span) != kind)
+        jsm_fault(faults, "list of direct mappings with what is none at ", span->base);
+    else if (jsm_pagemap_find(span->base) != span || (kind == JSM_KIND_HUGE && span->n_slices != 0))
+        jsm_fault(faults, "direct mapping that says that it is elsewhere at ", span->base);
+}
+
+void
+jsm_huge_check(struct jsm_faults *faults)
+{
+    struct jsm_walk live = JSM_WALK(&mappings, all), gone = JSM_WALK(&stranded, all);
+    size_t n = 0, bytes = 0;
+
+    jsm_lock(&jsm_huge_lock);
+    for (const struct jsm_span *span; (span = jsm_walk_next(&live)) != NULL; n++) {
+        check_mapping(span, JSM_KIND_HUGE, faults);
+        bytes += mapped_bytes(span);
+    }
+    for (const struct jsm_span *span; (span = jsm_walk_next(&gone)) != NULL;)
+        check_mapping(span, JSM_KIND_GONE, faults);
+    if (live.is_broken || gone.is_broken)
+        jsm_fault(faults, "list of direct mappings whose links do not lead there and back at ",
+                  live.is_broken ? live.list : gone.list);
+    /* Who is about to map one has counted it.
+     * ORDER: relaxed; it changes under the lock that we hold. */
+    else if (n > huge_count || bytes != jsm_load_relaxed(&jsm_mapped_bytes))
+        jsm_fault(faults, "direct mappings that do not add up, of the list at ", &mappings);
+    jsm_unlock(&jsm_huge_lock);
+}

@@ -11,21 +11,26 @@
 struct jsm_shard *
 jsm_shard_own_new(uint8_t *base, size_t n_slices)
 {
-    struct jsm_arena *arena = jsm_arena_adopt(base, n_slices);
+    static struct jsm_shard *spare; /* of the one thread that may be here; what was retired has its own */
 
+    if (spare == NULL) {
+        spare = jsm_meta_alloc(sizeof *spare, JSM_CACHE_LINE);
+        if (spare == NULL)
+            return NULL;
+        spare->lock.rank = JSM_RANK_SHARD;
+        spare->is_own = true;
+    }
+    struct jsm_arena *arena = jsm_arena_adopt(base, n_slices, spare);
     if (arena == NULL)
         return NULL;
-    if (arena->own_shard == NULL) {
-        arena->own_shard = jsm_meta_alloc(sizeof *arena->own_shard, JSM_CACHE_LINE);
-        if (arena->own_shard == NULL) {
-            jsm_arena_retire(arena);
-            return NULL;
-        }
-        arena->own_shard->lock.rank = JSM_RANK_SHARD;
-        arena->own_shard->is_own = true;
-    }
-    arena->own_shard->arenas = arena;
-    return arena->own_shard;
+    if (arena->own_shard == spare)
+        spare = NULL;
+    struct jsm_shard *shard = arena->own_shard;
+    jsm_lock(&shard->lock); /* somebody may be looking at all arenas */
+    jsm_arena_place(arena, base, n_slices);
+    shard->arenas = arena;
+    jsm_unlock(&shard->lock);
+    return shard;
 }
 
 static void

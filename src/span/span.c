@@ -57,8 +57,8 @@ jsm_shard_count(void)
     return jsm_likely(n != 0) ? n : decide_shards();
 }
 
-static size_t
-bin_of(size_t n_slices)
+size_t
+jsm_span_bin(size_t n_slices)
 {
     if (n_slices <= JSM_BINS_EXACT)
         return n_slices - 1;
@@ -111,7 +111,7 @@ jsm_span_note_peak(void)
 static void
 bin_insert(struct jsm_shard *shard, struct jsm_span *span, struct jsm_link *older)
 {
-    size_t bin = bin_of(span->n_slices), dirty = jsm_dirty_slices_of(span) != 0;
+    size_t bin = jsm_span_bin(span->n_slices), dirty = jsm_dirty_slices_of(span) != 0;
 
     jsm_list_append(&shard->bins[dirty][bin], &span->queue);
     shard->filled[dirty][bin / 64] |= UINT64_C(1) << (bin % 64);
@@ -125,7 +125,7 @@ bin_insert(struct jsm_shard *shard, struct jsm_span *span, struct jsm_link *olde
 void
 jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
 {
-    size_t bin = bin_of(span->n_slices), dirty = jsm_dirty_slices_of(span) != 0;
+    size_t bin = jsm_span_bin(span->n_slices), dirty = jsm_dirty_slices_of(span) != 0;
 
     jsm_assert(jsm_kind(span) == JSM_KIND_FREE);
     jsm_list_remove(&span->queue);
@@ -220,7 +220,7 @@ bin_best(struct jsm_link *bin, size_t n, bool newest)
 static struct jsm_span *
 half_best(struct jsm_shard *shard, size_t dirty, size_t n, bool newest)
 {
-    size_t bin = bin_of(n);
+    size_t bin = jsm_span_bin(n);
     struct jsm_span *best = NULL;
 
     while (best == NULL) {
@@ -602,18 +602,36 @@ for_own_shards(void (*act)(struct jsm_lock *lock))
 {
     for (unsigned i = 0; i < jsm_arena_count(); i++) {
         struct jsm_arena *arena = jsm_arena_at(i);
-        if (arena->shard == JSM_SHARD_OWN && arena->own_shard != NULL)
+        if (arena->shard == JSM_SHARD_OWN)
             act(&arena->own_shard->lock);
     }
+}
+
+unsigned
+jsm_shards_lock_usual(void)
+{
+    lock_first_of_shards();
+    /* ORDER: relaxed, here and below; it changes under the lock that we hold. */
+    unsigned n = jsm_load_relaxed(&n_shards_decided);
+
+    for (unsigned i = 0; i < n; i++)
+        jsm_lock(&jsm_shards[i].lock);
+    return n;
+}
+
+void
+jsm_shards_unlock_usual(void)
+{
+    /* ORDER: relaxed, as above. */
+    for (unsigned i = jsm_load_relaxed(&n_shards_decided); i-- > 0;)
+        jsm_unlock(&jsm_shards[i].lock);
+    jsm_unlock(&jsm_shards[JSM_SHARD_BRK].lock);
 }
 
 void
 jsm_shards_lock(void)
 {
-    lock_first_of_shards();
-    /* ORDER: relaxed, here and below; it changes under the lock that we hold. */
-    for (unsigned i = 0; i < jsm_load_relaxed(&n_shards_decided); i++)
-        jsm_lock(&jsm_shards[i].lock);
+    (void)jsm_shards_lock_usual();
     for_own_shards(jsm_lock);
 }
 
@@ -621,8 +639,5 @@ void
 jsm_shards_unlock(void)
 {
     for_own_shards(jsm_unlock);
-    /* ORDER: relaxed, as above. */
-    for (unsigned i = jsm_load_relaxed(&n_shards_decided); i-- > 0;)
-        jsm_unlock(&jsm_shards[i].lock);
-    jsm_unlock(&jsm_shards[JSM_SHARD_BRK].lock);
+    jsm_shards_unlock_usual();
 }

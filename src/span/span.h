@@ -90,9 +90,15 @@ void jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
 /* The same where there is one thread; `visit` may free the span. */
 void jsm_span_visit_alone(void (*visit)(struct jsm_span *span, void *arg), void *arg);
 
-/* Takes and leaves the locks of all shards, in order; for fork(). */
+/* Takes and leaves the locks of all shards, in order; for fork().  And of those that are not of the program's memory,
+ * which come and go: how many they are, but for JSM_SHARD_BRK. */
 void jsm_shards_lock(void);
 void jsm_shards_unlock(void);
+unsigned jsm_shards_lock_usual(void);
+void jsm_shards_unlock_usual(void);
+
+/* The bin of free spans of that length. */
+size_t jsm_span_bin(size_t n_slices);
 
 /* ---- Return of memory: span/purge.c ---- */
 
@@ -162,6 +168,9 @@ struct jsm_span_totals {
 
 void jsm_span_totals(struct jsm_span_totals *totals); /* all but the direct mappings */
 void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
+
+/* Checks the list of direct mappings. */
+void jsm_huge_check(struct jsm_faults *faults);
 
 /* Memory of direct mappings, in bytes. */
 extern _Atomic(size_t) jsm_mapped_bytes;

@@ -133,6 +133,9 @@ void jsm_threads_trim(void);
 /* Does what jsm_purge_due says; with no lock held. */
 void jsm_threads_do(void);
 
+/* Checks all heaps; the number of faults, each of which is reported. */
+size_t jsm_threads_check(void);
+
 /* Around fork(), in this order; called by its handlers. */
 void jsm_fork_prepare(void);
 void jsm_fork_parent(void);

@@ -215,6 +215,24 @@ jsm_threads_trim(void)
     jsm_theaps_ask_to_trim();
 }
 
+size_t
+jsm_threads_check(void)
+{
+    struct jsm_faults faults = { jsm_heap_check(jsm_theap_peek()), jsm_heap_tell_fault };
+
+    if (faults.n > 0)
+        return faults.n;
+    jsm_lock(&jsm_fallback_lock);
+    if (jsm_fallback_theap.heap != NULL)
+        jsm_theap_check(&jsm_fallback_theap, &faults);
+    jsm_unlock(&jsm_fallback_lock);
+    jsm_lock(&threads_lock);
+    for (struct jsm_theap *th = idle_theaps; th != NULL; th = th->next_idle)
+        jsm_theap_check(th, &faults);
+    jsm_unlock(&threads_lock);
+    return faults.n;
+}
+
 /* Some time has passed: caches that nobody uses are emptied, whatever their threads do. */
 static void
 age_caches(void)
@@ -312,6 +330,7 @@ jsm_fork_child(void)
         jsm_os_stack_after_fork();
     if (alone && n_theaps <= 1)
         return;
+    jsm_heap_check_after_fork();
     jsm_heap_forget_shared(&jsm_heap_default);
     idle_theaps = NULL;
     for (struct jsm_theap *th = all_theaps; th != NULL; th = th->next_all) {
