@@ -165,8 +165,8 @@ jsm_set_span_heap(struct jsm_span *span, struct jsm_heap *heap)
     jsm_store_relaxed(&span->heap, heap);
 }
 
-/* The same for a block that another thread may be freeing at this moment.  It is a heap only if the block is of the same
- * kind as before when the kind is looked at afterwards. */
+/* The same for a block that another thread may be freeing at this moment.  It is a heap only if the block is of the
+ * same kind as before when the kind is looked at afterwards. */
 JSM_INLINE struct jsm_heap *
 jsm_span_heap_or_not(const struct jsm_span *span)
 {

@@ -74,13 +74,13 @@ struct jsm_stats {
 };
 
 /* Takes them; what is resident costs a look at each page and is left out without `resident`. */
-void jsm_stats_take(struct jsm_stats *stats, bool resident);
+JSM_COLD void jsm_stats_take(struct jsm_stats *stats, bool resident);
 
 /* Prints them in a format, by its number in the option stats_format. */
-void jsm_stats_tell(const struct jsm_stats *stats, size_t format, void (*write)(void *arg, const char *text),
+JSM_COLD void jsm_stats_tell(const struct jsm_stats *stats, size_t format, void (*write)(void *arg, const char *text),
                     void *arg);
 
 /* The number of a format, -1 for none. */
-int jsm_stats_format(const char *name);
+JSM_COLD int jsm_stats_format(const char *name);
 
 #endif

@@ -89,7 +89,7 @@ size_t jsm_arena_ever_slices(void);
 size_t jsm_arena_reserved_bytes(void);
 
 /* Checks that arenas are where they say, described, and apart. */
-void jsm_arenas_check(struct jsm_faults *faults);
+JSM_COLD void jsm_arenas_check(struct jsm_faults *faults);
 
 extern struct jsm_lock jsm_arena_lock;
 
@@ -122,7 +122,7 @@ size_t jsm_meta_resident_bytes(void);
 bool jsm_meta_holds(const void *p, size_t bytes);
 
 /* Checks the pools. */
-void jsm_meta_check(struct jsm_faults *faults);
+JSM_COLD void jsm_meta_check(struct jsm_faults *faults);
 
 extern struct jsm_lock jsm_meta_lock;
 

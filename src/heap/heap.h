@@ -162,7 +162,7 @@ void jsm_theaps_ask_to_trim(void);
 void jsm_theap_adapt(struct jsm_theap *th);
 
 /* Checks it, and all its slabs; of the calling thread, or one that no thread can use meanwhile. */
-void jsm_theap_check(struct jsm_theap *th, struct jsm_faults *faults);
+JSM_COLD void jsm_theap_check(struct jsm_theap *th, struct jsm_faults *faults);
 
 /* After fork(), in the child.  The calling thread's theap: nobody is going to post any more. */
 void jsm_theap_after_fork(struct jsm_theap *th);
@@ -186,7 +186,7 @@ size_t jsm_cache_sum(struct jsm_theap *th, size_t (*bytes_of)(const struct jsm_s
 /* Whether the CACHED span is the theap's; in the child of fork(). */
 bool jsm_cache_has(const struct jsm_theap *th, const struct jsm_span *span);
 /* Checks them; the owner. */
-void jsm_cache_check(struct jsm_theap *th, struct jsm_faults *faults);
+JSM_COLD void jsm_cache_check(struct jsm_theap *th, struct jsm_faults *faults);
 /* A tick has passed.  [lock threads] */
 void jsm_cache_age(struct jsm_theap *th);
 
@@ -232,20 +232,20 @@ void jsm_block_free(struct jsm_theap *th, const struct jsm_block *block);
 
 /* Reports a misuse: "jsmalloc: FUNCTION(P): KIND: DETAIL" and what is known of the block, then does what check_action
  * says.  Returns if the program shall go on.  `detail` may be NULL.  Takes no memory. */
-void jsm_misuse_kind(const char *function, const void *p, const struct jsm_block *block, const char *kind,
+JSM_COLD void jsm_misuse_kind(const char *function, const void *p, const struct jsm_block *block, const char *kind,
                      const char *detail);
 
 /* The kinds that every call may find: `p` is not a block that `function` can take, */
-void jsm_misuse(const char *function, const void *p, const struct jsm_block *block);
+JSM_COLD void jsm_misuse(const char *function, const void *p, const struct jsm_block *block);
 
 /* it is of another heap, */
-void jsm_misuse_heap(const char *function, const void *p, const struct jsm_block *block);
+JSM_COLD void jsm_misuse_heap(const char *function, const void *p, const struct jsm_block *block);
 
 /* or of another size. */
-void jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size);
+JSM_COLD void jsm_misuse_size(const char *function, const void *p, const struct jsm_block *block, size_t size);
 
 /* An access (of what kind `function` says) has failed, at what `context` says; the block may be NULL.  Returns. */
-void jsm_misuse_fault(const char *function, const void *p, const struct jsm_block *block, const char *kind,
+JSM_COLD void jsm_misuse_fault(const char *function, const void *p, const struct jsm_block *block, const char *kind,
                       const char *detail, const void *context);
 
 /* In the child of fork(): reports that other threads were making are nobody's. */
@@ -310,7 +310,7 @@ bool jsm_harden_unguard(struct jsm_span *span);
 bool jsm_harden_is_whole(struct jsm_span *span, void *block);
 
 /* Checks what a thread holds back. */
-void jsm_quarantine_check(const struct jsm_quarantine *q, struct jsm_faults *faults);
+JSM_COLD void jsm_quarantine_check(const struct jsm_quarantine *q, struct jsm_faults *faults);
 
 /* Frees all that the thread holds back. */
 void jsm_quarantine_drain(struct jsm_theap *th);
@@ -379,19 +379,19 @@ bool jsm_user_heap_is_squeezed(const struct jsm_heap *heap);
 bool jsm_user_free(struct jsm_heap *heap, const struct jsm_block *block);
 
 /* Calls `visit` for each live block until it answers other than 0. */
-int jsm_user_heap_visit(struct jsm_heap *heap, int (*visit)(void *arg, void *block, size_t bytes), void *arg);
+JSM_COLD int jsm_user_heap_visit(struct jsm_heap *heap, int (*visit)(void *arg, void *block, size_t bytes), void *arg);
 
 /* Calls `tell` for each heap of the program, oldest first, with the list locked. */
-void jsm_user_heaps_tell(void (*tell)(const struct jsm_heap *heap, size_t limit_bytes, void *arg), void *arg);
+JSM_COLD void jsm_user_heaps_tell(void (*tell)(const struct jsm_heap *heap, size_t limit_bytes, void *arg), void *arg);
 
 /* Gives back what they keep; bytes of holes. */
 size_t jsm_user_heaps_trim(void);
 
 /* Checks those that more than one thread may use. */
-void jsm_user_heaps_check(struct jsm_faults *faults);
+JSM_COLD void jsm_user_heaps_check(struct jsm_faults *faults);
 
 /* The sum of what `trimmable` says of each, and whether trimming looks for holes in it. */
-size_t jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes));
+JSM_COLD size_t jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes));
 
 /* Around fork(). */
 void jsm_user_heaps_lock(void);
@@ -522,15 +522,15 @@ void jsm_guard_free(const struct jsm_block *block);
 bool jsm_guard_stacks_of(const struct jsm_block *block, struct jsm_profile_stacks *stacks);
 
 /* Tells of each live block: its descriptor, and the memory of its pages.  And adds them up as direct mappings. */
-void jsm_guard_tell(void (*tell)(struct jsm_span *span, size_t bytes, void *arg), void *arg);
-void jsm_guard_totals(struct jsm_span_totals *totals);
+JSM_COLD void jsm_guard_tell(void (*tell)(struct jsm_span *span, size_t bytes, void *arg), void *arg);
+JSM_COLD void jsm_guard_totals(struct jsm_span_totals *totals);
 
 /* Looks beside each live block, and at the queue. */
-void jsm_guard_check(struct jsm_faults *faults);
+JSM_COLD void jsm_guard_check(struct jsm_faults *faults);
 
 /* The heap ends: frees its blocks, or gives them to another.  And visits them, as jsm_user_heap_visit() does. */
 void jsm_guard_end_heap(const struct jsm_heap *heap, struct jsm_heap *heir);
-int jsm_guard_visit(const struct jsm_heap *heap, int (*see)(void *arg, void *block, size_t bytes), void *arg);
+JSM_COLD int jsm_guard_visit(const struct jsm_heap *heap, int (*see)(void *arg, void *block, size_t bytes), void *arg);
 
 /* For fork(): in the child slots that other threads were busy with stay so. */
 extern struct jsm_lock jsm_guard_lock;
@@ -538,8 +538,8 @@ extern struct jsm_lock jsm_guard_lock;
 /* ---- Walking: heap/walk.c ---- */
 
 /* Checks all that can be looked at from the thread of `th`, which may be NULL; reports and counts faults. */
-size_t jsm_heap_check(struct jsm_theap *th);
-void jsm_heap_tell_fault(const char *what, const void *where);
+JSM_COLD size_t jsm_heap_check(struct jsm_theap *th);
+JSM_COLD void jsm_heap_tell_fault(const char *what, const void *where);
 
 /* In the child of fork(), when there were other threads: what is behind the blocks that they were in the middle of
  * making or freeing is not known. */
@@ -576,11 +576,11 @@ jsm_class_capacity(unsigned c)
 }
 
 /* Adds up what all slabs and spans say of themselves. */
-void jsm_heap_totals(struct jsm_heap_totals *totals);
+JSM_COLD void jsm_heap_totals(struct jsm_heap_totals *totals);
 
 /* What malloc_trim(0) of the thread would give back now; `th` may be NULL.  `*free_spans`: in how many
  * free spans of the page heap, among others. */
-size_t jsm_heap_trimmable_bytes(struct jsm_theap *th, size_t *free_spans);
+JSM_COLD size_t jsm_heap_trimmable_bytes(struct jsm_theap *th, size_t *free_spans);
 
 /* Memory that the heap takes now: arenas, direct mappings, metadata, descriptors. */
 size_t jsm_heap_resident_bytes(void);

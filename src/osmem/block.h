@@ -112,8 +112,8 @@ struct jsm_osmem_found jsm_osmem_heap_find(const void *p);
 struct jsm_osmem_found jsm_osmem_mapped_find(const void *p);
 
 /* Number of faults, each of them reported. */
-unsigned jsm_osmem_heap_check(void);
-unsigned jsm_osmem_mapped_check(void);
+JSM_COLD unsigned jsm_osmem_heap_check(void);
+JSM_COLD unsigned jsm_osmem_mapped_check(void);
 
 /* ---- Reports (report.c) ---- */
 
@@ -128,6 +128,6 @@ struct jsm_osmem_report {
 struct jsm_osmem_report jsm_osmem_note(const struct jsm_osmem_found *found);
 
 /* Reports and does as option check_action says.  `p` is what `function` was given, NULL if that was no pointer. */
-void jsm_osmem_misuse(const char *function, const void *p, const struct jsm_osmem_report *report);
+JSM_COLD void jsm_osmem_misuse(const char *function, const void *p, const struct jsm_osmem_report *report);
 
 #endif

@@ -101,8 +101,8 @@ size_t jsm_slab_hole_bytes(const struct jsm_span *slab);
 
 /* Whether S1 to S4 hold, and its blocks are where they are thought to be; and what is wrong, or NULL.  Cells of blocks
  * that others may be freeing are read as they are.  [own] */
-bool jsm_slab_check(const struct jsm_span *slab);
-const char *jsm_slab_fault(const struct jsm_span *slab);
+JSM_COLD bool jsm_slab_check(const struct jsm_span *slab);
+JSM_COLD const char *jsm_slab_fault(const struct jsm_span *slab);
 
 /* Used blocks, by S2. [own] */
 uint32_t jsm_slab_used(const struct jsm_span *slab);

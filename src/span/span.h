@@ -81,14 +81,14 @@ void jsm_span_shrink(struct jsm_span *span, size_t n_slices);
 struct jsm_span *jsm_span_around(const void *p);
 
 /* Checks P1 to P5 of all shards; the number of faults.  Each is reported by `fault`. */
-size_t jsm_span_check(void (*fault)(const char *what, const void *where));
+JSM_COLD size_t jsm_span_check(void (*fault)(const char *what, const void *where));
 
 /* Calls `visit` for each span that is a slab, a large block or in a thread's cache, with the lock of
  * its shard held: `visit` may read what is [any] or [shard]. */
-void jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
+JSM_COLD void jsm_span_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
 
 /* The same where there is one thread; `visit` may free the span. */
-void jsm_span_visit_alone(void (*visit)(struct jsm_span *span, void *arg), void *arg);
+JSM_COLD void jsm_span_visit_alone(void (*visit)(struct jsm_span *span, void *arg), void *arg);
 
 /* Takes and leaves the locks of all shards, in order; for fork().  And of those that are not of the program's memory,
  * which come and go: how many they are, but for JSM_SHARD_BRK. */
@@ -166,17 +166,17 @@ struct jsm_span_totals {
     size_t purged_bytes, purge_calls;
 };
 
-void jsm_span_totals(struct jsm_span_totals *totals); /* all but the direct mappings */
-void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
+JSM_COLD void jsm_span_totals(struct jsm_span_totals *totals); /* all but the direct mappings */
+JSM_COLD void jsm_huge_totals(struct jsm_span_totals *totals); /* these */
 
 /* Checks the list of direct mappings. */
-void jsm_huge_check(struct jsm_faults *faults);
+JSM_COLD void jsm_huge_check(struct jsm_faults *faults);
 
 /* Memory of direct mappings, in bytes. */
 extern _Atomic(size_t) jsm_mapped_bytes;
 
 /* Calls `visit` for each direct mapping, with the lock held. */
-void jsm_huge_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
+JSM_COLD void jsm_huge_visit(void (*visit)(struct jsm_span *span, void *arg), void *arg);
 
 /* Memory of direct mappings that is resident, with that of their descriptors. */
 size_t jsm_huge_resident_bytes(void);

@@ -134,7 +134,7 @@ void jsm_threads_trim(void);
 void jsm_threads_do(void);
 
 /* Checks all heaps; the number of faults, each of which is reported. */
-size_t jsm_threads_check(void);
+JSM_COLD size_t jsm_threads_check(void);
 
 /* Around fork(), in this order; called by its handlers. */
 void jsm_fork_prepare(void);
