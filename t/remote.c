@@ -423,6 +423,8 @@ test_many_freers(uint64_t random)
 
 /* ---- Adoption while blocks come back ---- */
 
+static atomic_bool published; /* all of them */
+
 static void *
 adopter(void *arg)
 {
@@ -431,6 +433,7 @@ adopter(void *arg)
 
     pthread_barrier_wait(&ready);
     for (unsigned tries = 0; tries < 1000; tries++) {
+        bool last = atomic_load_explicit(&published, memory_order_acquire);
         if (jsm_slab_adopt(slab, &came_back)) {
             /* The owner now: what has come back is on the list. */
             uint32_t n = 0;
@@ -442,6 +445,8 @@ adopter(void *arg)
             atomic_fetch_add_explicit(adopted, 1, memory_order_relaxed);
             break;
         }
+        if (last) /* given back, and so it stays */
+            break;
         sched_yield();
     }
     pthread_barrier_wait(&over);
@@ -466,6 +471,7 @@ test_adoption(void)
         (void)jsm_slab_detach(slab, capacity);
         atomic_store(&releases, 0);
         atomic_store(&adoptions, 0);
+        atomic_store(&published, false);
         pthread_create(&thread, NULL, adopter, &adoptions);
         pthread_barrier_wait(&ready);
         enum jsm_remote_act last = JSM_ACT_NONE;
@@ -473,6 +479,7 @@ test_adoption(void)
             last = publish(i, 8);
             neither += last != JSM_ACT_NONE && i + 8 < capacity;
         }
+        atomic_store_explicit(&published, true, memory_order_release);
         pthread_barrier_wait(&over);
         pthread_join(thread, NULL);
         bool adopted = atomic_load(&adoptions) == 1;
