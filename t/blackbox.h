@@ -171,6 +171,17 @@ want_extra(void)
     return e != NULL && e[0] == '1';
 }
 
+/* The seconds after which a child hangs that is given `usual` on a fast machine: more where t/limit gives more than its
+   300 to a whole test, by JSM_TEST_SECONDS for a slow or busy one. */
+BB_UNUSED static unsigned
+patience(unsigned usual)
+{
+    const char *text = getenv("JSM_TEST_SECONDS");
+    unsigned long limit = text == NULL ? 0 : strtoul(text, NULL, 10);
+
+    return limit > 300 && limit <= 1000000 ? (unsigned)(limit * usual / 300) : usual;
+}
+
 /* Whether qemu-user runs the test. */
 BB_UNUSED static bool
 under_qemu(void)
@@ -350,7 +361,7 @@ fork_timed(void)
     pid_t child = fork();
 
     if (child == 0)
-        alarm(120);
+        alarm(patience(120));
     return child;
 }
 

@@ -337,7 +337,7 @@ test_main_ends(uint64_t seed)
 
     if (child == 0) {
         pthread_t t;
-        alarm(120); /* a child that hangs must not hang the test */
+        alarm(patience(120)); /* a child that hangs must not hang the test */
         main_thread = pthread_self();
         e.seed = seed;
         (void)bequeath(&e);

@@ -296,7 +296,7 @@ in_child(void (*what)(void))
     pid_t child = fork();
 
     if (child == 0) {
-        alarm(60);
+        alarm(patience(60));
         what();
         outcome->done = is_sound();
         _exit(0);

@@ -39,7 +39,7 @@ in_child(unsigned n, bool sticky)
     int status;
 
     if (child == 0) {
-        alarm(300); /* a child that hangs must not hang the test */
+        alarm(patience(300)); /* a child that hangs must not hang the test */
         _exit((int)try_failure(n, sticky));
     }
     if (child < 0 || waitpid(child, &status, 0) != child)

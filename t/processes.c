@@ -174,7 +174,7 @@ use_copy(void *arg)
 {
     struct parcel *parcel = arg;
 
-    alarm(120);
+    alarm(patience(120));
     if (!parcel_good(parcel))
         return 12;
     jsm_free(parcel->p);
@@ -530,6 +530,24 @@ test_small_stack(void)
     is_int(verdict_of(child), 0, "a thread with the smallest of stacks makes use of everything");
 }
 
+/* How long this test waits for its own children, on a machine that is told to be slow. */
+static void
+test_patience(void)
+{
+    char before[32];
+    const char *limit = getenv("JSM_TEST_SECONDS");
+
+    snprintf(before, sizeof before, "%s", limit == NULL ? "" : limit);
+    setenv("JSM_TEST_SECONDS", "3000", 1);
+    is_uint(patience(60), 600, "JSM_TEST_SECONDS stretches what a child may take");
+    setenv("JSM_TEST_SECONDS", "1", 1);
+    is_uint(patience(60), 60, "and makes it no shorter");
+    if (limit == NULL)
+        unsetenv("JSM_TEST_SECONDS");
+    else
+        setenv("JSM_TEST_SECONDS", before, 1);
+}
+
 int
 main(void)
 {
@@ -537,7 +555,8 @@ main(void)
 
     if (under_qemu())
         skip_all("an emulator does not run children of programs with threads");
-    plan(18);
+    plan(20);
+    test_patience();
     test_small_stack();
     is_int(fork_chain(rounds(30, 200)), 0, "a chain of children of children");
     test_clone_alone();

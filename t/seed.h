@@ -74,7 +74,7 @@ chapter(const char *title, void (*body)(void))
     diag("%s", title);
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(want_extra() ? 3600 : 300);
+        alarm(want_extra() ? 3600 : patience(300));
         body();
         _exit(0);
     }

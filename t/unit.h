@@ -19,7 +19,7 @@
 BB_UNUSED static void
 end_if_stuck(void)
 {
-    alarm(want_extra() ? 3600 : 300);
+    alarm(want_extra() ? 3600 : patience(300));
 }
 
 /* What became of a child: the status of waitpid(), and what it wrote to standard error. */
@@ -43,7 +43,7 @@ in_child(struct child *child, int (*body)(void))
     pid_t pid = fork();
     if (pid == 0) {
         dup2(ends[1], STDERR_FILENO);
-        alarm(60);
+        alarm(patience(60));
         _exit(body());
     }
     close(ends[1]);

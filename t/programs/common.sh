@@ -58,6 +58,7 @@ if [ "${JSM_TEST_EXTRA:-0}" = 1 ]; then
 elif grep -q '^#define JSM_DEBUG 3' "${top_builddir:-.}/config.h" 2>/dev/null; then
     percent=5
 fi
+[ "${JSM_TEST_SECONDS:-0}" -le "$limit_s" ] || limit_s=$JSM_TEST_SECONDS
 
 # A directory that another user may enter, with a name short enough for sockets in it.
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/jsm-XXXXXX")
