@@ -466,7 +466,8 @@ bounded(void)
     (void)jsm_malloc_trim(0);
     info = jsm_mallinfo2();
     diag("%zu bytes resident, %zu in use", resident, (size_t)info.uordblks);
-    return resident > (size_t)32 << 20 || info.uordblks != 0;
+    /* qemu-user's mincore() fails where not all can be accessed: all of that counts as resident then. */
+    return (resident > (size_t)32 << 20 && !under_qemu()) || info.uordblks != 0;
 }
 
 /* ---- */
@@ -502,7 +503,7 @@ start_scene(void)
     snprintf(options, sizeof options, "JSMALLOC_OPTIONS=harden=%s", level);
     snprintf(number, sizeof number, "%zu", i);
     char *const argv[] = { program, number, hide(level), NULL }, *const env[] = { options, NULL };
-    execve("/proc/self/exe", argv, env);
+    exec_again(argv, env);
     return 97;
 }
 
@@ -588,8 +589,8 @@ main(int argc, char **argv)
     }
 
     end_if_stuck();
-    if (is_emulated())
-        skip_all("an emulator does not run the program once more by /proc/self/exe");
+    if (is_emulated() && !under_qemu())
+        skip_all("valgrind does not run the program once more by /proc/self/exe");
     plan(17 + 19);
     for (unsigned i = 0; i < COUNT_OF(levels); i++) {
         level = levels[i];

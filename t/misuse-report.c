@@ -289,7 +289,11 @@ test_stacks(void)
     drop_block(p);
     unwatch();
     ok(tells("double free"), "with a profile a double free is found as well");
+#ifdef __OPTIMIZE__
     ok(has_frame("called by\n", (void *)(uintptr_t)drop_block), "who called");
+#else
+    skip(1, "without optimisation the library calls itself as deep as a report tells, and here it is the program's");
+#endif
     ok(has_frame("allocated by\n", (void *)(uintptr_t)make_block), "who allocated the block");
     ok(has_frame("freed by\n", (void *)(uintptr_t)drop_block), "who freed it");
     ok(tells("perturb=165") && strstr(text, "profile=on") == NULL && strstr(text, "sample_interval=1") == NULL,

@@ -73,6 +73,35 @@ tell_child(const struct child *child)
         diag("it said: %.900s", child->text);
 }
 
+/* Runs the program once more, with this environment, through qemu-user where that runs it now; returns when it cannot.
+ * argv[0] is not handed on. */
+BB_UNUSED static void
+exec_again(char *const argv[], char *const env[])
+{
+    static char path[PATH_MAX], words[1000];
+    const char *emulator = getenv("JSM_EMULATOR");
+    char *args[30], *all_env[10];
+    unsigned n = 0, n_env = 0;
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    snprintf(words, sizeof words, "JSM_EMULATOR=%s", emulator != NULL ? emulator : "");
+    while (env[n_env] != NULL && n_env < COUNT_OF(all_env) - 2) {
+        all_env[n_env] = env[n_env];
+        n_env++;
+    }
+    if (emulator != NULL)
+        all_env[n_env++] = strdup(words);
+    all_env[n_env] = NULL;
+    for (char *w = strtok(words + strlen("JSM_EMULATOR="), " "); w != NULL && n < 10; w = strtok(NULL, " "))
+        args[n++] = w;
+    args[n++] = path;
+    for (unsigned i = 1; argv[i] != NULL && n < COUNT_OF(args) - 1; i++)
+        args[n++] = argv[i];
+    args[n] = NULL;
+    if (len > 0)
+        execvpe(args[0], args, all_env);
+}
+
 /* Sets an option as JSMALLOC_OPTIONS would; whether name and value are good. */
 BB_UNUSED static bool
 set_option(const char *name, const char *value)
