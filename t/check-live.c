@@ -67,7 +67,7 @@ check_while_others_work(void)
     for (uintptr_t i = 0; i < WORKERS; i++)
         pthread_create(&thread[i], NULL, work, (void *)i);
     pthread_create(&thread[WORKERS], NULL, make_heaps, NULL);
-    for (unsigned i = 0; i < rounds(300, 20000) && faults == 0; i++) {
+    for (unsigned i = 0; i < rounds(SANITIZED ? 60 : 300, 20000) && faults == 0; i++) {
         void *p[100];
         for (size_t j = 0; j < COUNT_OF(p); j++)
             p[j] = jsm_malloc(j * 13);

@@ -391,6 +391,28 @@ overflow_guarded(void)
     write_behind(p);
 }
 
+/* Guarded blocks where direct mappings of option harden were are not taken for theirs. */
+static int
+sample_after_mappings(void)
+{
+    void *p[60];
+
+    if (!set_option("harden", harden_level) || !set_option("mmap_threshold", "300000"))
+        return UNFIT;
+    for (size_t i = 0; i < COUNT_OF(p); i++)
+        p[i] = jsm_malloc(400000);
+    for (size_t i = 0; i < COUNT_OF(p); i++)
+        jsm_free(p[i]);
+    if (!set_option("guard_sample", "1"))
+        return UNFIT;
+    jsm_guard_start();
+    for (size_t i = 0; i < 200; i++)
+        p[i % COUNT_OF(p)] = jsm_realloc(i < COUNT_OF(p) ? NULL : p[i % COUNT_OF(p)], 100 + i);
+    for (size_t i = 0; i < COUNT_OF(p); i++)
+        jsm_free(p[i]);
+    return jsm_check();
+}
+
 static const struct scene scenes[] = {
     { lead_nowhere, "slab with a cell that leads to nowhere" },
     { lead_out, "slab with a cell that leads to nowhere" },
@@ -444,13 +466,21 @@ main(void)
     static const char *const levels[] = { "on", "full" };
 
     end_if_stuck();
-    plan(COUNT_OF(scenes) + 2 * COUNT_OF(hardened_scenes));
+    static struct child child;
+
+    plan(COUNT_OF(scenes) + 2 * COUNT_OF(hardened_scenes) + 2);
     for (size_t i = 0; i < COUNT_OF(scenes); i++)
         finds(scenes[i].scene, scenes[i].what);
     for (size_t i = 0; i < 2 * COUNT_OF(hardened_scenes); i++) {
         harden_level = levels[i / COUNT_OF(hardened_scenes)];
         const struct scene *s = &hardened_scenes[i % COUNT_OF(hardened_scenes)];
         finds_hardened(s->scene, s->what);
+    }
+    for (size_t i = 0; i < COUNT_OF(levels); i++) {
+        harden_level = levels[i];
+        in_child(&child, sample_after_mappings);
+        if (!ok(ended_well(&child), "harden=%s: guarded blocks lie where direct mappings were", harden_level))
+            tell_child(&child);
     }
     return done();
 }

@@ -208,6 +208,7 @@ describe(const struct pool *pool)
         struct jsm_span *slice = jsm_pagemap_find(pool->base + at);
         slice->base = pool->base + at;
         slice->n_slices = 1;
+        slice->traits = 0; /* a direct mapping may have been here */
         jsm_set_span_heap(slice, &jsm_heap_default);
         jsm_set_kind(slice, JSM_KIND_GUARD);
     }
