@@ -12,7 +12,9 @@ libcore_la_SOURCES = \
 	%D%/span/span.h %D%/span/check.c %D%/span/huge.c %D%/span/own.c %D%/span/purge.c %D%/span/span.c \
 	%D%/slab/slab.h %D%/slab/remote.c %D%/slab/slab.c \
 	%D%/class/class.h %D%/class/class.c \
-	%D%/heap/heap.h %D%/heap/block.c %D%/heap/cache.c %D%/heap/check.c %D%/heap/guard.c %D%/heap/harden.c %D%/heap/profile.c %D%/heap/report.c \
+	%D%/heap/heap.h %D%/heap/block.c %D%/heap/cache.c %D%/heap/check.c %D%/heap/guard.c \
+	%D%/heap/harden.c %D%/heap/harden.h %D%/heap/harden_large.c %D%/heap/harden_report.c \
+	%D%/heap/profile.c %D%/heap/report.c \
 	%D%/heap/shared.c \
 	%D%/heap/theap.c \
 	%D%/heap/user.c %D%/heap/walk.c \

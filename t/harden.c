@@ -92,7 +92,7 @@ overflow_by_one(void)
     return verdict(missed + (unsigned)jsm_check());
 }
 
-/* All that lies behind the block, up to the next, is watched. */
+/* All that lies behind the block, up to the next, is watched; with level on, the first and the last 8 bytes of it. */
 static int
 overflow_anywhere(void)
 {
@@ -100,9 +100,11 @@ overflow_anywhere(void)
 
     begin("0");
     for (size_t size = 0; size <= 3000; size += 1 + size / 20) {
-        size_t end = jsm_class_bytes[jsm_class_of(size + JSM_HARDEN_TRAILER_BYTES)];
+        size_t end = jsm_class_bytes[jsm_class_of(jsm_harden_room(size))];
         unsigned char *p = get(size);
         for (size_t at = size; at < end; at++) {
+            if (!is_level_full() && at >= size + 8 && at < end - 8)
+                continue;
             p[at] ^= 1;
             missed += !free_finds(p);
             p[at] ^= 1;
@@ -176,7 +178,7 @@ overflow_is_told(void)
 static size_t
 watched_bytes(size_t size)
 {
-    return is_level_full() || size < 1024 ? size : 1024;
+    return is_level_full() || size < JSM_HARDEN_HEAD_BYTES ? size : JSM_HARDEN_HEAD_BYTES;
 }
 
 static size_t
@@ -547,7 +549,8 @@ static void
 test_level(void)
 {
     holds(overflow_by_one, "an overflow by one byte is found, whatever the size, by all that take the block");
-    holds(overflow_anywhere, "and one of any byte up to the next block");
+    holds(overflow_anywhere, is_level_full() ? "and one of any byte up to the next block"
+                                             : "and one of the first and last 8 bytes up to the next block");
     holds(underflow, "an underflow by one byte is found in the block before");
     faults(overflow_of_large_into_guard, "behind the pages of a large block is nothing");
     if (is_level_full())
@@ -559,9 +562,8 @@ test_level(void)
        "%s: also behind the first byte", level);
     says(write_after_free, writes(), "): write after free: from offset ",
          "a write after free is found when the block leaves the quarantine");
-    says(write_later, is_level_full(), "malloc(",
-         is_level_full() ? "or when it is handed out again" : "(later writes by level full alone)");
-    holds(is_wiped, is_level_full() ? "a freed block is zero" : "the first KiB of a freed block is zero");
+    says(write_later, 1, "malloc(", "or when it is handed out again");
+    holds(is_wiped, is_level_full() ? "a freed block is zero" : "the first 64 bytes of a freed block are zero");
     if (is_level_full())
         faults(read_freed_large, "and a large one is inaccessible");
     else

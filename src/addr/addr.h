@@ -65,7 +65,8 @@ enum {
     JSM_TRAIT_ORIGIN = 4,   /* the factor of enum jsm_origin of a large block, two bits */
     JSM_TRAIT_LARGE = 16,   /* it is one block */
     JSM_TRAIT_CUT = 32,     /* the guard cuts a mapping in two */
-    JSM_TRAIT_KEEP = 64     /* blocks that are freed may be held back */
+    JSM_TRAIT_KEEP = 64,    /* blocks that are freed may be held back */
+    JSM_TRAIT_USUAL = 128   /* both, and it has one slice */
 };
 
 /* Who may touch a field:

@@ -176,11 +176,18 @@ jsm_free_sized(void *p, size_t size)
 }
 
 void
-jsm_delete_slow(void *p, enum jsm_origin origin, size_t size)
+jsm_delete_slow(struct jsm_span *slab, void *p, enum jsm_origin origin, size_t size)
 {
-    if (jsm_likely(!jsm_hardened()))
-        jsm_free_slow(p);
-    else if (!jsm_harden_free(jsm_theap_peek(), p, origin, size))
+    struct jsm_theap *th = jsm_theap_tls;
+    unsigned slow = th->front.slow;
+
+    if (jsm_likely(!jsm_hardened())) {
+        jsm_free_slow(slab, p);
+        return;
+    }
+    bool is_usual = slow == JSM_SLOW_HARDENED || slow == JSM_SLOW_FULL;
+    if ((!is_usual || !jsm_harden_free_usual(th, slab, p, origin, size, slow == JSM_SLOW_FULL)) &&
+        !jsm_harden_free(jsm_theap_peek(), p, origin, size))
         free_checked(origin == JSM_ORIGIN_NEW ? "operator delete" : "operator delete[]", p, origin,
                      size != JSM_SIZE_UNSAID, size);
 }

@@ -30,19 +30,24 @@ jsm_calloc_fast(size_t count, size_t size)
     if (!jsm_array_bytes(count, size, &bytes))
         return NULL;
     if (bytes > JSM_DIRECT_MAX)
-        return jsm_malloc_slow(bytes, true);
-    void *p = jsm_malloc_fast(bytes);
-    return jsm_likely(p != NULL) ? __builtin_memset(p, 0, bytes) : NULL;
+        return jsm_calloc_slow(bytes);
+    struct jsm_span *slab = jsm_theap_tls->front.direct[(bytes + 7) >> JSM_DIRECT_SHIFT];
+    uint32_t i = slab->head;
+    if (jsm_unlikely(i == JSM_LINK_END))
+        return jsm_calloc_slow(bytes); /* which may know that the block is zero */
+    return __builtin_memset(jsm_slab_take(slab, i), 0, bytes);
 }
 
 /* Frees what an operator new of the origin allocated; slowly, if that must be.  `size` may be JSM_SIZE_UNSAID. */
-void jsm_delete_slow(void *p, enum jsm_origin origin, size_t size);
+void jsm_delete_slow(struct jsm_span *slab, void *p, enum jsm_origin origin, size_t size);
 
 JSM_INLINE void
 jsm_delete_fast(void *p, enum jsm_origin origin, size_t size)
 {
-    if (jsm_unlikely(!jsm_free_try(p)))
-        jsm_delete_slow(p, origin, size);
+    struct jsm_span *slab = jsm_pagemap_find(p);
+
+    if (jsm_unlikely(!jsm_free_try(slab, p)))
+        jsm_delete_slow(slab, p, origin, size);
 }
 
 /* Changes the size of the block at `p`, which ends up in `heap`; NULL: it stays in its own. */

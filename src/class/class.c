@@ -36,6 +36,11 @@ const uint8_t jsm_direct_class[JSM_DIRECTS] = {
     OCT(X2, 9), QUAD(X8, 17), QUAD(X16, 21)             /* to 256, 512, 1024 */
 };
 
+const uint8_t jsm_hard_class[JSM_DIRECTS - 1] = {
+    X4(2), X2(3), X2(4), X2(5), X2(6), X2(7), X2(8),
+    OCT(X2, 9), QUAD(X8, 17), QUAD(X16, 21)
+};
+
 unsigned
 jsm_class_of_aligned(size_t bytes, size_t align)
 {

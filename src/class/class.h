@@ -28,6 +28,10 @@ extern const uint32_t jsm_class_bytes[JSM_CLASSES];
 /* Class of each entry of the direct table: sizes (i - 1) * 8 + 1 to i * 8. */
 extern const uint8_t jsm_direct_class[JSM_DIRECTS];
 
+/* The same for option harden, whose blocks have 8 bytes more, and 32 at least. */
+enum { JSM_HARD_DIRECT_MAX = JSM_DIRECT_MAX - 8, JSM_HARD_BYTES_MIN = 32 };
+extern const uint8_t jsm_hard_class[JSM_DIRECTS - 1];
+
 /* The smallest class that holds `bytes`, 1 to JSM_CLASS_MAX_BYTES (0 counts as 1). */
 static inline unsigned
 jsm_class_of(size_t bytes)

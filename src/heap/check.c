@@ -187,7 +187,7 @@ check_behind(struct jsm_span *span, void *faults)
 {
     enum jsm_kind kind = jsm_kind(span);
 
-    if ((kind == JSM_KIND_LARGE || kind == JSM_KIND_HUGE) && !jsm_harden_is_whole(span, span->base))
+    if ((kind == JSM_KIND_LARGE || kind == JSM_KIND_HUGE) && !jsm_harden_is_sound(span, span->base))
         jsm_fault(faults, "something was written behind the block at ", span->base);
 }
 
@@ -197,7 +197,7 @@ check_blocks(const struct jsm_theap *th, struct jsm_faults *faults)
     for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next) {
         struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
         for (uint32_t i = 0; i < slab->carved; i++)
-            if (jsm_slab_cell(slab, i) == JSM_LINK_USED && !jsm_harden_is_whole(slab, jsm_slab_block(slab, i)))
+            if (jsm_slab_cell(slab, i) == JSM_LINK_USED && !jsm_harden_is_sound(slab, jsm_slab_block(slab, i)))
                 jsm_fault(faults, "something was written behind the block at ", jsm_slab_block(slab, i));
     }
 }

@@ -108,7 +108,9 @@ jsm_hardened(void)
 enum jsm_slow {
     JSM_SLOW_NOT,
     JSM_SLOW_MALLOC,   /* every malloc, to be counted: option guard_sample */
-    JSM_SLOW_HARDENED, /* from here on all calls */
+    JSM_SLOW_HARDENED, /* from here on all calls: option harden, level on, */
+    JSM_SLOW_FULL,     /* level full, */
+    JSM_SLOW_COUNTED,  /* either, and guard_sample; */
     JSM_SLOW_OPTIONS   /* perturb, profile */
 };
 
@@ -117,9 +119,12 @@ jsm_theap_wants_slow(void)
 {
     if (jsm_option(JSM_OPT_PERTURB) != 0 || jsm_option(JSM_OPT_PROFILE) != 0)
         return JSM_SLOW_OPTIONS;
+    bool is_counted = jsm_option(JSM_OPT_GUARD_SAMPLE) != 0;
     if (jsm_hardened())
-        return JSM_SLOW_HARDENED;
-    return jsm_option(JSM_OPT_GUARD_SAMPLE) != 0 ? JSM_SLOW_MALLOC : JSM_SLOW_NOT;
+        /* ORDER: relaxed, as in jsm_hardened(). */
+        return is_counted ? JSM_SLOW_COUNTED
+            : jsm_load_relaxed(&jsm_harden_level) == JSM_HARDEN_FULL ? JSM_SLOW_FULL : JSM_SLOW_HARDENED;
+    return is_counted ? JSM_SLOW_MALLOC : JSM_SLOW_NOT;
 }
 
 /* How many threads have a theap now; with one, nobody else can free. */
@@ -251,73 +256,9 @@ JSM_COLD void jsm_misuse_fault(const char *function, const void *p, const struct
 /* In the child of fork(): reports that other threads were making are nobody's. */
 void jsm_misuse_after_fork(void);
 
-/* ---- Option harden: heap/harden.c ---- */
+/* ---- Option harden ---- */
 
-struct jsm_quarantine;
-
-/* Who allocates a block has to be who frees it. */
-enum jsm_origin { JSM_ORIGIN_MALLOC, JSM_ORIGIN_NEW, JSM_ORIGIN_NEW_ARRAY };
-
-/* A size that free was not told. */
-#define JSM_SIZE_UNSAID SIZE_MAX
-
-enum { JSM_HARDEN_TRAILER_BYTES = 8 };
-
-/* What a block of `bytes`, at most PTRDIFF_MAX, takes in a slab. */
-static inline size_t
-jsm_harden_room(size_t bytes)
-{
-    return jsm_hardened() ? bytes + JSM_HARDEN_TRAILER_BYTES : bytes;
-}
-
-/* From here on all blocks are hardened, if the option says so; true the one time that this comes about. */
-bool jsm_harden_start(void);
-
-/* What the theap has of before is for nobody to allocate from any more. */
-void jsm_harden_theap(struct jsm_theap *th);
-
-/* A block in `front` for malloc or new, and a block freed, the fast way; NULL or false, and nothing has changed: it
- * takes the general way. */
-void *jsm_harden_malloc(struct jsm_theap_front *front, size_t bytes, enum jsm_origin origin);
-bool jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t bytes);
-
-/* A block was taken from a slab for `bytes`, by malloc; or a large one, which has its size. */
-void jsm_harden_new(void *block, size_t bytes);
-void jsm_harden_large(struct jsm_span *span);
-
-/* Says that the block is new's. */
-void jsm_harden_set_origin(void *block, enum jsm_origin origin);
-
-/* How many bytes were asked for. */
-size_t jsm_harden_bytes(const struct jsm_span *slab, void *block);
-
-/* Whether nothing was written behind the block; and whether it is from there.  Else that is reported. */
-bool jsm_harden_expect(const char *function, const struct jsm_block *block);
-bool jsm_harden_expect_origin(const char *function, const struct jsm_block *block, enum jsm_origin origin);
-
-/* Makes the block one of `bytes` where it is; false: it cannot be. */
-bool jsm_harden_resize(const struct jsm_block *block, size_t bytes);
-
-/* Wipes a block that is being freed and holds it back; false: it is wiped, and to be freed now. */
-bool jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block);
-
-/* Prepares a span to become a slab; and makes a guarded span accessible again; false: that failed, and it
- * must not be used any more. */
-void jsm_harden_slab(struct jsm_span *slab, const struct jsm_heap *heap);
-bool jsm_harden_unguard(struct jsm_span *span);
-
-/* Whether nothing was written behind the live block, of option harden or not; where nobody frees or resizes it. */
-bool jsm_harden_is_whole(struct jsm_span *span, void *block);
-
-/* Checks what a thread holds back. */
-JSM_COLD void jsm_quarantine_check(const struct jsm_quarantine *q, struct jsm_faults *faults);
-
-/* Frees all that the thread holds back. */
-void jsm_quarantine_drain(struct jsm_theap *th);
-
-/* In the child of fork(): what a thread held back that is not there, and what it held back of a slab. */
-void jsm_quarantine_forget(struct jsm_quarantine *q);
-void jsm_quarantine_sweep(struct jsm_span *slab);
+#include "heap/harden.h"
 
 /* ---- Heaps of the program: heap/user.c ---- */
 

@@ -181,9 +181,15 @@ jsm_os_unguard(void *addr, size_t bytes)
 }
 
 int
+jsm_os_shut(void *addr, size_t bytes)
+{
+    return protect(addr, bytes, PROT_NONE);
+}
+
+int
 jsm_os_decommit(void *addr, size_t bytes)
 {
-    int result = protect(addr, bytes, PROT_NONE);
+    int result = jsm_os_shut(addr, bytes);
 
     if (result == 0)
         (void)advise(addr, bytes, MADV_DONTNEED);

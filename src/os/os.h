@@ -37,6 +37,9 @@ int jsm_os_unguard(void *addr, size_t bytes);
  * keeps its contents. */
 int jsm_os_decommit(void *addr, size_t bytes);
 
+/* Takes all access to committed memory away, which keeps its contents; jsm_os_commit() gives it back. */
+int jsm_os_shut(void *addr, size_t bytes);
+
 /* Maps `bytes` of zeroed memory, readable and writable, aligned to `align`; NULL on failure. */
 void *jsm_os_map(size_t bytes, size_t align);
 

@@ -127,7 +127,23 @@ jsm_slab_carve(struct jsm_span *slab)
     return jsm_slab_carve_ahead(slab, JSM_SLAB_CARVE_BYTES);
 }
 
+uint32_t jsm_slab_wipe_bytes;
 bool jsm_slab_scatter;
+
+/* `n` blocks from `first` on. */
+static void
+wipe(struct jsm_span *slab, uint32_t first, uint32_t n)
+{
+    uint8_t *block = jsm_slab_block(slab, first);
+
+    if (slab->clean)
+        return;
+    if (slab->block_bytes <= jsm_slab_wipe_bytes)
+        memset(block, 0, (size_t)n * slab->block_bytes);
+    else
+        for (; n > 0; n--, block += slab->block_bytes)
+            memset(block, 0, jsm_slab_wipe_bytes);
+}
 
 /* Makes a ring of `n` blocks from `first` on in random order, by Sattolo's algorithm. */
 static void
@@ -162,9 +178,9 @@ jsm_slab_carve_ahead(struct jsm_span *slab, size_t bytes)
     /* Within the first page: the others are touched one after the other, as they are needed. */
     uint32_t turn = rotation(slab, first, jsm_min(n, jsm_max(1u, (uint32_t)JSM_SLAB_CARVE_BYTES / slab->block_bytes)));
     uint16_t *link = slab->link + first;
+    if (jsm_unlikely(jsm_slab_wipe_bytes != 0))
+        wipe(slab, first, n);
     if (jsm_unlikely(jsm_slab_scatter)) {
-        if (!slab->clean)
-            memset(jsm_slab_block(slab, first), 0, (size_t)n * slab->block_bytes);
         scatter(link, first, n);
     } else {
         for (uint32_t i = 0; i + 1 < n; i++)

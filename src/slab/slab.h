@@ -68,7 +68,9 @@ jsm_slab_set_left(struct jsm_span *slab, uint32_t left)
     jsm_store_relaxed(&slab->left, left);
 }
 
-/* Blocks are carved in random order, from memory that is made zero.  [const] from the first hardened slab on. */
+/* Option harden: so much of each block is zero when it is carved; 0: blocks are as they are.  And whether they are
+ * carved in random order.  [const] from the first hardened slab on. */
+extern uint32_t jsm_slab_wipe_bytes;
 extern bool jsm_slab_scatter;
 
 /* Makes a slab of a BUSY span; false if there is no memory for the links. */

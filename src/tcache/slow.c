@@ -74,9 +74,9 @@ alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, size_t align, boo
     if (jsm_unlikely(p == NULL))
         return NULL;
     if (jsm_hardened())
-        jsm_harden_new(p, bytes);
+        fresh = jsm_harden_new(p, bytes);
     if (zero) {
-        if (!fresh || jsm_hardened())
+        if (!fresh)
             memset(p, 0, bytes);
     } else if (jsm_unlikely(th->front.slow)) {
         fill_new(p, bytes);
@@ -153,39 +153,99 @@ count(struct jsm_theap *th, unsigned c)
     return i != JSM_LINK_END && !jsm_guard_is_due() ? jsm_slab_take(slab, i) : NULL;
 }
 
+/* A block for malloc or new where option harden is on and counts alone; or none. */
+static void *
+take_hardened(size_t bytes, enum jsm_origin origin)
+{
+    struct jsm_theap *th = jsm_theap_tls;
+
+    if (th->front.slow < JSM_SLOW_HARDENED || th->front.slow > JSM_SLOW_COUNTED ||
+        (th->front.slow == JSM_SLOW_COUNTED && jsm_guard_is_due()))
+        return NULL;
+    struct jsm_span *slab = jsm_harden_active(&th->front, bytes);
+    if (slab->head == JSM_LINK_END)
+        return NULL;
+    return jsm_harden_take(slab, slab->head, bytes, origin, jsm_harden_is_full());
+}
+
 JSM_NOINLINE static void *
 malloc_slower(size_t bytes, bool zero)
 {
     struct jsm_theap *th = jsm_theap_tls;
     void *p = NULL;
 
-    if (th->front.slow == JSM_SLOW_MALLOC && bytes - 1 < JSM_CLASS_MAX_BYTES && (zero || bytes > JSM_DIRECT_MAX))
+    if (th->front.slow == JSM_SLOW_COUNTED && !zero)
+        p = take_hardened(bytes, JSM_ORIGIN_MALLOC);
+    else if (th->front.slow == JSM_SLOW_MALLOC && bytes - 1 < JSM_CLASS_MAX_BYTES && (zero || bytes > JSM_DIRECT_MAX))
         p = count(th, jsm_class_of(bytes));
     if (p == NULL)
         return jsm_malloc_in(jsm_heap_now(), bytes, zero);
     return zero ? memset(p, 0, bytes) : p;
 }
 
-JSM_NOINLINE static void *
-malloc_hardened(size_t bytes, bool zero)
-{
-    void *p = !zero && !jsm_guard_asks() ? jsm_harden_malloc(&jsm_theap_tls->front, bytes, JSM_ORIGIN_MALLOC) : NULL;
+/* ---- Option harden: the usual malloc and free of each level ---- */
 
-    return jsm_likely(p != NULL) ? p : malloc_slower(bytes, zero);
+JSM_NOINLINE static void *
+malloc_on(size_t bytes, struct jsm_theap *th)
+{
+    struct jsm_span *slab = jsm_harden_active(&th->front, bytes);
+    uint32_t i = slab->head;
+
+    if (jsm_unlikely(i == JSM_LINK_END))
+        return malloc_slower(bytes, false);
+    return jsm_harden_take(slab, i, bytes, JSM_ORIGIN_MALLOC, false);
 }
 
-/* With option guard_sample this is the fast path. */
+JSM_NOINLINE static void *
+calloc_on(size_t bytes, struct jsm_theap *th)
+{
+    struct jsm_span *slab = jsm_harden_active(&th->front, bytes);
+    uint32_t i = slab->head;
+
+    if (jsm_unlikely(i == JSM_LINK_END))
+        return malloc_slower(bytes, true);
+    void *p = jsm_harden_take(slab, i, bytes, JSM_ORIGIN_MALLOC, false);
+    return bytes > JSM_HARDEN_HEAD_BYTES ? memset(p, 0, bytes) : p;
+}
+
+/* All of a free block is zero. */
+JSM_NOINLINE static void *
+malloc_full(size_t bytes, struct jsm_theap *th, bool zero)
+{
+    struct jsm_span *slab = jsm_harden_active(&th->front, bytes);
+    uint32_t i = slab->head;
+
+    if (jsm_unlikely(i == JSM_LINK_END))
+        return malloc_slower(bytes, zero);
+    return jsm_harden_take(slab, i, bytes, JSM_ORIGIN_MALLOC, true);
+}
+
+/* With option guard_sample this is the fast path, and with harden the first step of it. */
 void *
-jsm_malloc_slow(size_t bytes, bool zero)
+jsm_malloc_slow(size_t bytes)
 {
     struct jsm_theap *th = jsm_theap_tls;
 
-    if (jsm_likely(th->front.slow == JSM_SLOW_MALLOC) && jsm_likely(bytes - 1 < JSM_DIRECT_MAX) && !zero) {
+    if (jsm_likely(th->front.slow == JSM_SLOW_MALLOC) && jsm_likely(bytes - 1 < JSM_DIRECT_MAX)) {
         void *p = count(th, jsm_direct_class[(bytes + 7) >> JSM_DIRECT_SHIFT]);
         if (jsm_likely(p != NULL))
             return p;
     }
-    return jsm_hardened() ? malloc_hardened(bytes, zero) : malloc_slower(bytes, zero);
+    if (th->front.slow == JSM_SLOW_HARDENED)
+        return malloc_on(bytes, th);
+    if (th->front.slow == JSM_SLOW_FULL)
+        return malloc_full(bytes, th, false);
+    return malloc_slower(bytes, false);
+}
+
+void *
+jsm_calloc_slow(size_t bytes)
+{
+    struct jsm_theap *th = jsm_theap_tls;
+
+    if (th->front.slow == JSM_SLOW_HARDENED)
+        return calloc_on(bytes, th);
+    return th->front.slow == JSM_SLOW_FULL ? malloc_full(bytes, th, true) : malloc_slower(bytes, true);
 }
 
 void *
@@ -197,7 +257,7 @@ jsm_malloc_medium(size_t bytes)
         if (jsm_likely(slab->head != JSM_LINK_END) && jsm_likely(!th->front.slow))
             return jsm_slab_pop(slab);
     }
-    return jsm_malloc_slow(bytes, false);
+    return jsm_malloc_slow(bytes);
 }
 
 /* Whether every block of the size is aligned so. */
@@ -211,9 +271,9 @@ void *
 jsm_new_slow(size_t bytes, enum jsm_origin origin)
 {
     if (jsm_likely(!jsm_hardened()))
-        return bytes > JSM_DIRECT_MAX ? jsm_malloc_medium(bytes) : jsm_malloc_slow(bytes, false);
-    void *p = jsm_malloc_slow(bytes, false);
-    if (p != NULL)
+        return bytes > JSM_DIRECT_MAX ? jsm_malloc_medium(bytes) : jsm_malloc_slow(bytes);
+    void *p = take_hardened(bytes, origin);
+    if (p == NULL && (p = malloc_slower(bytes, false)) != NULL)
         jsm_harden_set_origin(p, origin);
     return p;
 }
@@ -289,20 +349,34 @@ free_rare(void *p)
         jsm_free_found(&block);
 }
 
-void
-jsm_free_slow(void *p)
+JSM_NOINLINE static void
+free_hardened(void *p)
+{
+    if (p != NULL && !jsm_harden_free(jsm_theap_peek(), p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID))
+        free_rare(p);
+}
+
+JSM_NOINLINE static void
+free_on(struct jsm_theap *th, struct jsm_span *slab, void *p)
+{
+    if (jsm_unlikely(!jsm_harden_free_usual(th, slab, p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID, false)))
+        free_hardened(p);
+}
+
+JSM_NOINLINE static void
+free_full(struct jsm_theap *th, struct jsm_span *slab, void *p)
+{
+    if (jsm_unlikely(!jsm_harden_free_usual(th, slab, p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID, true)))
+        free_hardened(p);
+}
+
+JSM_INLINE void
+free_plain(struct jsm_theap *th, struct jsm_span *slab, void *p)
 {
     uint32_t i;
 
-    if (p == NULL)
-        return;
-    struct jsm_span *slab = jsm_pagemap_find(p);
-    struct jsm_theap *th = jsm_theap_tls;
-    if (jsm_hardened() && jsm_harden_free(jsm_theap_peek(), p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID))
-        return;
     /* Blocks of slabs of several slices, and those of other threads, are no rarity. */
-    if (jsm_likely(slab != NULL) && jsm_likely(th->front.thread_id != 0) &&
-        jsm_likely(th->front.slow < JSM_SLOW_HARDENED)) {
+    if (jsm_likely(slab != NULL) && jsm_likely(th->front.thread_id != 0)) {
         if (jsm_kind(slab) == JSM_KIND_SLAB_PART)
             slab -= slab->back;
         if (jsm_likely(jsm_kind(slab) == JSM_KIND_SLAB) && jsm_likely(jsm_slab_index(slab, p, &i)) &&
@@ -312,4 +386,21 @@ jsm_free_slow(void *p)
         }
     }
     free_rare(p);
+}
+
+void
+jsm_free_slow(struct jsm_span *slab, void *p)
+{
+    struct jsm_theap *th = jsm_theap_tls;
+
+    if (jsm_likely(th->front.slow < JSM_SLOW_HARDENED)) {
+        if (p != NULL)
+            free_plain(th, slab, p);
+    } else if (th->front.slow == JSM_SLOW_HARDENED) {
+        free_on(th, slab, p);
+    } else if (th->front.slow == JSM_SLOW_FULL) {
+        free_full(th, slab, p);
+    } else {
+        free_hardened(p);
+    }
 }

@@ -24,10 +24,11 @@ extern const struct jsm_theap_front jsm_theap_none;
 
 /* ---- Slow paths; all take any argument ---- */
 
-/* A block of `bytes`, NULL and ENOMEM if there is none; zeroed if asked. */
-void *jsm_malloc_slow(size_t bytes, bool zero);
+/* A block of `bytes`, NULL and ENOMEM if there is none; of zeros. */
+void *jsm_malloc_slow(size_t bytes);
+void *jsm_calloc_slow(size_t bytes);
 
-/* The same from a heap. */
+/* The same from a heap, zeroed if asked. */
 void *jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero);
 
 /* Whether size 0 gets no block there. */
@@ -43,8 +44,9 @@ void *jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes);
 /* The same for the operators new, which option harden tells apart. */
 void *jsm_new_slow(size_t bytes, enum jsm_origin origin);
 
-/* Frees what the fast path does not: other threads' blocks, large ones, and finds misuse. */
-void jsm_free_slow(void *p);
+/* Frees what the fast path does not: other threads' blocks, large ones, and finds misuse.  `slab` is what
+ * jsm_pagemap_find() says. */
+void jsm_free_slow(struct jsm_span *slab, void *p);
 
 /* Finds the live block at `p`, or reports misuse in the name of `function`: false, if the
  * program goes on nevertheless. */
@@ -66,7 +68,7 @@ jsm_malloc_fast_of(size_t bytes, enum jsm_origin origin)
     struct jsm_span *slab = jsm_theap_tls->front.direct[(bytes + 7) >> JSM_DIRECT_SHIFT];
     uint32_t i = slab->head;
     if (jsm_unlikely(i == JSM_LINK_END))
-        return origin == JSM_ORIGIN_MALLOC ? jsm_malloc_slow(bytes, false) : jsm_new_slow(bytes, origin);
+        return origin == JSM_ORIGIN_MALLOC ? jsm_malloc_slow(bytes) : jsm_new_slow(bytes, origin);
     return jsm_slab_take(slab, i);
 }
 
@@ -76,12 +78,10 @@ jsm_malloc_fast(size_t bytes)
     return jsm_malloc_fast_of(bytes, JSM_ORIGIN_MALLOC);
 }
 
-/* False: the slow path has to do it. */
+/* `slab` is what jsm_pagemap_find() says.  False: the slow path has to do it. */
 JSM_INLINE bool
-jsm_free_try(void *p)
+jsm_free_try(struct jsm_span *slab, void *p)
 {
-    struct jsm_span *slab = jsm_pagemap_find(p);
-
     /* ORDER: relaxed; see set_owner() in heap/theap.c. */
     if (jsm_unlikely(slab == NULL) || jsm_unlikely(!jsm_os_is_thread(jsm_load_relaxed(&slab->owner))))
         return false;
@@ -104,8 +104,10 @@ jsm_free_try(void *p)
 JSM_INLINE void
 jsm_free_fast(void *p)
 {
-    if (jsm_unlikely(!jsm_free_try(p)))
-        jsm_free_slow(p);
+    struct jsm_span *slab = jsm_pagemap_find(p);
+
+    if (jsm_unlikely(!jsm_free_try(slab, p)))
+        jsm_free_slow(slab, p);
 }
 
 /* ---- The thread ---- */
