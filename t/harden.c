@@ -10,9 +10,47 @@
 #include "heap/heap.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#if __has_include(<linux/seccomp.h>)
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#define HAVE_FILTERS 1
+#else
+#define HAVE_FILTERS 0
+#endif
 
 static const char *level; /* of the scene */
+static bool is_old_kernel; /* and whether it has to do without MADV_GUARD_INSTALL */
 static char program[] = "harden.t";
+enum { UNABLE = 96 }; /* it cannot be made one */
+
+#if HAVE_FILTERS
+/* From here on the kernel is one that knows nothing of guards. */
+static bool
+refuse_guards(void)
+{
+    enum { INSTALL = 102, LOW = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]) + LOW),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INSTALL, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = { COUNT_OF(code), code };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+#else
+static bool
+refuse_guards(void)
+{
+    return false;
+}
+#endif
 
 static bool
 is_level_full(void)
@@ -24,6 +62,12 @@ is_level_full(void)
 static void
 begin(const char *check_action)
 {
+    if (is_old_kernel) {
+        size_t page = jsm_os_page_bytes();
+        void *p = refuse_guards() ? jsm_os_map(page, page) : NULL;
+        if (p == NULL || jsm_os_guard(p, page) == 0)
+            _exit(UNABLE);
+    }
     if (!set_option("check_action", check_action) || jsm_option(JSM_OPT_HARDEN) != 1 + is_level_full())
         _exit(99);
 }
@@ -472,6 +516,13 @@ bounded(void)
     return (resident > (size_t)32 << 20 && !under_qemu()) || info.uordblks != 0;
 }
 
+static int
+nothing(void)
+{
+    begin("0");
+    return 0;
+}
+
 /* ---- */
 
 static unsigned
@@ -489,7 +540,7 @@ count(const char *text, const char *word)
 static int (*const scenes[])(void) = {
     overflow_by_one, overflow_anywhere, underflow, overflow_of_large_into_guard, overflow_of_slab_into_guard,
     overflow_is_told, write_after_free, write_later, is_wiped, read_freed_large, double_frees, sizes_are_exact, resized,
-    set_too_late, scatters, program_heap, threads_and_fork, bounded
+    set_too_late, scatters, program_heap, threads_and_fork, bounded, nothing
 };
 
 static int (*scene_now)(void);
@@ -504,7 +555,8 @@ start_scene(void)
         i++;
     snprintf(options, sizeof options, "JSMALLOC_OPTIONS=harden=%s", level);
     snprintf(number, sizeof number, "%zu", i);
-    char *const argv[] = { program, number, hide(level), NULL }, *const env[] = { options, NULL };
+    char old[] = "old", *const argv[] = { program, number, hide(level), is_old_kernel ? old : NULL, NULL };
+    char *const env[] = { options, NULL };
     exec_again(argv, env);
     return 97;
 }
@@ -580,23 +632,48 @@ test_level(void)
     holds(bounded, "what is held back is bounded");
 }
 
+/* Where there are no guards, protection does it: up to two mappings each, of a budget. */
+static void
+test_old_kernel(void)
+{
+    is_old_kernel = true;
+    play(nothing);
+    is_old_kernel = WEXITSTATUS(child.status) != UNABLE;
+    if (!is_old_kernel) {
+        skip(5u + 2 * is_level_full(), "system calls cannot be refused here");
+        return;
+    }
+    faults(overflow_of_large_into_guard, "without guards of the kernel: behind the pages of a large block is nothing");
+    holds(overflow_by_one, "without guards: an overflow by one byte is found");
+    holds(program_heap, "without guards: heaps of the program are watched");
+    holds(threads_and_fork, "without guards: threads exchange blocks, and fork meanwhile");
+    holds(bounded, "without guards: what is held back is bounded");
+    if (is_level_full()) {
+        faults(overflow_of_slab_into_guard, "without guards: behind the last block of a slab is nothing");
+        faults(read_freed_large, "without guards: a freed large block is inaccessible");
+    }
+    is_old_kernel = false;
+}
+
 int
 main(int argc, char **argv)
 {
     static const char *const levels[] = { "on", "full" };
 
-    if (argc == 3) {
+    if (argc >= 3) {
         level = argv[2];
+        is_old_kernel = argc > 3;
         return scenes[atoi(argv[1])]();
     }
 
     end_if_stuck();
     if (is_emulated() && !under_qemu())
         skip_all("valgrind does not run the program once more by /proc/self/exe");
-    plan(17 + 19);
+    plan(17 + 5 + 19 + 7);
     for (unsigned i = 0; i < COUNT_OF(levels); i++) {
         level = levels[i];
         test_level();
+        test_old_kernel();
     }
     return done();
 }
