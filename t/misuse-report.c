@@ -436,7 +436,7 @@ test_together(size_t size, jsm_heap *heap, const char *what)
 
     together.block = NULL;
     pthread_create(&t, NULL, free_together, NULL);
-    for (unsigned i = 0; i < rounds(ROUNDS, 10 * ROUNDS) / BATCH; i++) {
+    for (unsigned i = 0; i < rounds(SANITIZED ? ROUNDS / 4 : ROUNDS, 10 * ROUNDS) / BATCH; i++) {
         watch();
         for (int j = 0; j < BATCH; j++) {
             void *p = jsm_heap_malloc(heap, size);
