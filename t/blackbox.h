@@ -200,6 +200,12 @@ is_emulated(void)
     return emulator != NULL && emulator[0] != '\0';
 }
 
+BB_UNUSED static bool
+under_valgrind(void)
+{
+    return is_emulated() && !under_qemu();
+}
+
 /* Whether one of these, or a sanitizer, makes all of it many times slower. */
 BB_UNUSED static bool
 is_slow(void)

@@ -77,6 +77,7 @@ died(int signal, const char *const *words)
 static size_t size;
 static ptrdiff_t at;
 static bool by_write;
+static volatile unsigned char seen; /* what was read: valgrind leaves out reads of which nothing comes */
 
 static void
 access_at(void *p, ptrdiff_t i)
@@ -86,7 +87,7 @@ access_at(void *p, ptrdiff_t i)
     if (by_write)
         b[i] = 1;
     else
-        (void)b[i];
+        seen = b[i];
 }
 
 static int
@@ -585,7 +586,12 @@ never_used(void)
 static void
 test_signals(void)
 {
-    test(other_faults, "a handler of the program's hears of faults elsewhere, again and again");
+    const char *why = "memcheck takes it for an error of the program's, which ends with 99";
+
+    if (under_valgrind())
+        skip(1, why);
+    else
+        test(other_faults, "a handler of the program's hears of faults elsewhere, again and again");
     by_write = false;
     in_child(&child, fault_with_handler);
     ok(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 42 && strstr(child.text, "use after free") != NULL,
@@ -595,8 +601,12 @@ test_signals(void)
        "one that is set later hears of them instead");
     dies(sent, SIGSEGV, "a signal that was sent still ends the program", "");
     test(sent_and_ignored, "or is ignored");
-    dies(far_fault, SIGSEGV, "a fault elsewhere ends the program without a word of ours", "");
-    ok(child.text[0] == '\0' || under_qemu(), "indeed without"); /* an emulator has one itself */
+    if (under_valgrind()) {
+        skip(2, why);
+    } else {
+        dies(far_fault, SIGSEGV, "a fault elsewhere ends the program without a word of ours", "");
+        ok(child.text[0] == '\0' || under_qemu(), "indeed without"); /* an emulator has one itself */
+    }
     dies(never_used, SIGSEGV, "one in a part of the pool where no block was", "no block was ever here");
 }
 

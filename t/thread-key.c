@@ -63,15 +63,15 @@ live(void *arg)
 static size_t
 growth(int n_refusals)
 {
-    enum { THREADS = 200 };
+    const unsigned n_threads = under_valgrind() ? 60 : 200;
     size_t at_first = 0;
 
-    for (unsigned i = 0; i < THREADS; i++) {
+    for (unsigned i = 0; i < n_threads; i++) {
         pthread_t t;
         void *verdict = NULL;
         if (pthread_create(&t, NULL, live, &n_refusals) != 0 || pthread_join(t, &verdict) != 0 || verdict == NULL)
             return SIZE_MAX;
-        if (i == THREADS / 10)
+        if (i == n_threads / 10)
             at_first = jsm_mallinfo2().arena;
     }
     size_t at_last = jsm_mallinfo2().arena;
