@@ -145,8 +145,9 @@ jsm_huge_alloc(size_t bytes, size_t align)
     /* If the guard fails the page is there nevertheless, and is unmapped with the rest. */
     if (guard != 0 && jsm_os_guard(base + mapped - guard, guard) != 0)
         (void)jsm_os_decommit(base + mapped - guard, guard);
-    span->traits = guard != 0 ? JSM_TRAIT_GUARDED : 0;
+    /* Under the lock: the address may have been that of another thread's mapping a moment ago. */
     jsm_lock(&jsm_huge_lock);
+    span->traits = guard != 0 ? JSM_TRAIT_GUARDED : 0;
     enter_locked(span, base, bytes);
     jsm_unlock(&jsm_huge_lock);
     jsm_purge_tick();
