@@ -86,9 +86,9 @@ struct jsm_mallinfo2 mallinfo2(void);
 #define SANITIZED 0
 #endif
 
-/* What sanitizers are to do here.  Faults are signals, for tests that say so before they include this file: their children
- * die of them.  ThreadSanitizer's _exit() does not wait for a second, in each child that has had threads; and children of
- * such a process may have threads of their own. */
+/* What sanitizers are to do here.  Faults are signals, for tests that say so before they include this file: their
+ * children die of them.  ThreadSanitizer's _exit() does not wait for a second, in each child that has had threads; and
+ * children of such a process may have threads of their own. */
 #ifdef FAULTS_ARE_SIGNALS
 #define SANITIZER_FAULTS "handle_segv=0:handle_sigbus=0"
 #else

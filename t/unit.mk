@@ -13,6 +13,7 @@ jsm_unit_tests = \
 	%D%/stats.t \
 	%D%/profile.t \
 	%D%/guard.t \
+	%D%/guard-threads.t \
 	%D%/theap.t \
 	%D%/thread-key.t \
 	%D%/fork-first.t \
@@ -72,7 +73,8 @@ jsm_unit_headers = %D%/tap.h %D%/blackbox.h %D%/unit.h %D%/unit-heap.h
 %C%_option_source_t_SOURCES = %D%/option-source.c $(jsm_unit_headers)
 %C%_text_t_SOURCES = %D%/text.c $(jsm_unit_headers)
 %C%_stderr_t_SOURCES = %D%/stderr.c $(jsm_unit_headers)
-%C%_guard_t_SOURCES = %D%/guard.c $(jsm_unit_headers)
+%C%_guard_t_SOURCES = %D%/guard.c %D%/guard.h $(jsm_unit_headers)
+%C%_guard_threads_t_SOURCES = %D%/guard-threads.c %D%/guard.h $(jsm_unit_headers)
 %C%_profile_t_SOURCES = %D%/profile.c $(jsm_unit_headers)
 %C%_profile_t_LDADD = libcore.la -lm
 %C%_base_t_SOURCES = %D%/base.c $(jsm_unit_headers)
