@@ -452,7 +452,7 @@ main(int argc, char **argv)
         return bad != 0;
     plan(3);
     random_state = test_seed();
-    n_random = rounds(2000, 200000);
+    n_random = rounds(SANITIZED ? 500 : 2000, 200000);
     test_corpus();
     ok(in_process(run_random, true), "and so are %u random ones", n_random);
     return done();
