@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #if __has_include(<linux/seccomp.h>)
@@ -516,6 +517,24 @@ bounded(void)
     return (resident > (size_t)32 << 20 && !under_qemu()) || info.uordblks != 0;
 }
 
+/* malloc looks at fresh blocks before anybody writes to them: that must not cost a fault more for each page. */
+static int
+faulted_in_once(void)
+{
+    enum { BLOCKS = 8000, BYTES = 1000 };
+    struct rusage before, after;
+
+    begin("0");
+    jsm_free(get(BYTES));
+    getrusage(RUSAGE_SELF, &before);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        memset(get(BYTES), 1, BYTES);
+    getrusage(RUSAGE_SELF, &after);
+    long faults = after.ru_minflt - before.ru_minflt, pages = BLOCKS * 1024L / (long)jsm_os_page_bytes();
+    diag("%ld faults for %ld pages", faults, pages);
+    return !SANITIZED && !is_emulated() && faults > pages + pages / 3;
+}
+
 static int
 nothing(void)
 {
@@ -540,7 +559,8 @@ count(const char *text, const char *word)
 static int (*const scenes[])(void) = {
     overflow_by_one, overflow_anywhere, underflow, overflow_of_large_into_guard, overflow_of_slab_into_guard,
     overflow_is_told, write_after_free, write_later, is_wiped, read_freed_large, double_frees, sizes_are_exact, resized,
-    set_too_late, scatters, program_heap, threads_and_fork, bounded, nothing
+    set_too_late, scatters, program_heap, threads_and_fork, bounded, nothing,
+    faulted_in_once
 };
 
 static int (*scene_now)(void);
@@ -630,6 +650,7 @@ test_level(void)
     holds(program_heap, "heaps of the program and concealed blocks are watched");
     holds(threads_and_fork, "threads exchange blocks, and fork meanwhile; in the end all is free");
     holds(bounded, "what is held back is bounded");
+    holds(faulted_in_once, "a page is faulted in once");
 }
 
 /* Where there are no guards, protection does it: up to two mappings each, of a budget. */
@@ -669,7 +690,7 @@ main(int argc, char **argv)
     end_if_stuck();
     if (is_emulated() && !under_qemu())
         skip_all("valgrind does not run the program once more by /proc/self/exe");
-    plan(17 + 5 + 19 + 7);
+    plan(18 + 5 + 20 + 7);
     for (unsigned i = 0; i < COUNT_OF(levels); i++) {
         level = levels[i];
         test_level();

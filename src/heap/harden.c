@@ -337,8 +337,7 @@ jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block)
     jsm_wipe_block(span, block->start, jsm_secret.wipe_bytes);
     if (q == NULL || span->block_bytes > q->max_block_bytes || (span->traits & JSM_TRAIT_KEEP) == 0)
         return false;
-    uint64_t code = jsm_code_of(block->start, 0);
-    jsm_harden_hold(th, q, span, block->index, code, jsm_harden_is_full());
+    jsm_harden_hold(th, q, span, block->start, block->index, jsm_harden_is_full());
     return true;
 }
 
@@ -348,7 +347,6 @@ jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t by
     const unsigned usual = JSM_TRAIT_HARD | JSM_TRAIT_KEEP;
     struct jsm_span *slab = jsm_pagemap_find(p);
     uint32_t i, tag;
-    uint64_t code;
 
     if (p == NULL)
         return true;
@@ -359,14 +357,13 @@ jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t by
         slab -= slab->back;
     bool is_full = jsm_harden_is_full();
     if (jsm_kind(slab) != JSM_KIND_SLAB || !jsm_slab_index(slab, p, &i) || slab->link[i] != JSM_LINK_USED ||
-        (slab->traits & usual) != usual || !jsm_harden_is_whole(slab, p, &tag, &code, is_full) ||
-        jsm_origin_of(tag) != origin)
+        (slab->traits & usual) != usual || !jsm_harden_is_whole(slab, p, &tag, is_full) || jsm_origin_of(tag) != origin)
         return false;
     if (bytes != JSM_SIZE_UNSAID && bytes + jsm_padding_of(tag) + TRAILER_BYTES != slab->block_bytes)
         return false;
     jsm_wipe_block(slab, p, jsm_secret.wipe_bytes);
     if (jsm_likely(slab->block_bytes <= th->quarantine->max_block_bytes))
-        jsm_harden_hold(th, th->quarantine, slab, i, code, is_full);
+        jsm_harden_hold(th, th->quarantine, slab, p, i, is_full);
     else
         jsm_free_in_slab(th, slab, i);
     return true;

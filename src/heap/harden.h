@@ -48,7 +48,7 @@ extern struct jsm_secret jsm_secret;
 /* Blocks that a thread has freed and holds back: a place for each, of which each class has its own, a power of two.
  * One that is freed takes the place of another, by chance. */
 struct jsm_quarantine {
-    uint64_t random;                           /* the sum of the codes of all that were held back */
+    uint64_t random;                           /* a hash of all that were held back */
     uint32_t max_block_bytes, n_large;
     uint16_t mask[JSM_CLASSES];                /* places of the class, less one */
     struct jsm_span *large[JSM_HARDEN_LARGE];  /* the oldest first */
@@ -171,16 +171,15 @@ jsm_harden_dress(const struct jsm_span *slab, void *block, size_t bytes, enum js
     *trailer = jsm_trailer_with(block, jsm_tag_with(padding, origin));
 }
 
-/* Whether trailer and padding are whole; and its tag and code. */
+/* Whether trailer and padding are whole; and the tag. */
 JSM_INLINE bool
-jsm_harden_is_whole(const struct jsm_span *slab, void *block, uint32_t *tag, uint64_t *code, bool is_full)
+jsm_harden_is_whole(const struct jsm_span *slab, void *block, uint32_t *tag, bool is_full)
 {
     const jsm_word *trailer = jsm_trailer_of(slab, block);
     uint64_t is = jsm_in_order(*trailer);
 
     *tag = (uint32_t)is;
-    *code = jsm_code_of(block, *tag);
-    if (jsm_unlikely((is ^ *code) >> 32 != 0))
+    if (jsm_unlikely((is ^ jsm_code_of(block, *tag)) >> 32 != 0))
         return false;
     size_t padding = jsm_padding_of(*tag);
     uint64_t differ = *(const jsm_loose_word *)(const void *)((const uint8_t *)trailer - padding) ^ jsm_secret.padding;
@@ -216,6 +215,11 @@ jsm_harden_take(struct jsm_span *slab, uint32_t i, size_t bytes, enum jsm_origin
 {
     void *block = jsm_slab_take(slab, i);
 
+    /* What is handed out next will be looked at: if it is in no cache, malloc would wait for it.  Beyond the last block
+     * it is an address like any other. */
+    uint8_t *next = jsm_slab_block(slab, slab->head);
+    __builtin_prefetch(next, 1);
+    __builtin_prefetch(next + JSM_HARDEN_HEAD_BYTES - 1, 1);
     if (jsm_unlikely(!jsm_is_zero_block(slab, block, is_full ? UINT32_MAX : JSM_HARDEN_HEAD_BYTES)))
         return jsm_harden_take_written(slab, block, bytes, origin);
     jsm_harden_dress(slab, block, bytes, origin, is_full);
@@ -225,14 +229,15 @@ jsm_harden_take(struct jsm_span *slab, uint32_t i, size_t bytes, enum jsm_origin
 /* A block leaves the quarantine: its slab is another thread's, or it was written to. */
 void jsm_harden_release(struct jsm_theap *th, struct jsm_span *slab, uint32_t index);
 
-/* Holds back a block, which is wiped, and lets go another. */
+/* Holds back a block, which is wiped, and lets go another.  What was read of the block takes no part in the choice: it
+ * may be in no cache, and the processor goes on meanwhile. */
 JSM_INLINE void
-jsm_harden_hold(struct jsm_theap *th, struct jsm_quarantine *q, struct jsm_span *slab, uint32_t index, uint64_t code,
+jsm_harden_hold(struct jsm_theap *th, struct jsm_quarantine *q, struct jsm_span *slab, void *block, uint32_t index,
                 bool is_full)
 {
     uint64_t *places = &q->kept[(size_t)slab->class_id << (is_full ? JSM_HARDEN_SHIFT_FULL : JSM_HARDEN_SHIFT_ON)];
-    uint64_t random = q->random + code, *place = &places[(uint32_t)(random >> 40) & q->mask[slab->class_id]];
-    uint64_t old = *place;
+    uint64_t random = (q->random + (uintptr_t)block) * jsm_secret.multiply;
+    uint64_t *place = &places[(uint32_t)(random >> 40) & q->mask[slab->class_id]], old = *place;
 
     q->random = random;
     *place = (uint64_t)(uintptr_t)slab << 16 | index;
@@ -258,7 +263,6 @@ jsm_harden_free_usual(struct jsm_theap *th, struct jsm_span *slab, void *p, enum
                       bool is_full)
 {
     uint32_t tag;
-    uint64_t code;
 
     if (jsm_unlikely(slab == NULL) || jsm_unlikely(jsm_kind(slab) != JSM_KIND_SLAB) ||
         jsm_unlikely((slab->traits & JSM_TRAIT_USUAL) == 0))
@@ -268,14 +272,14 @@ jsm_harden_free_usual(struct jsm_theap *th, struct jsm_span *slab, void *p, enum
     uint64_t product = (uint64_t)(uint16_t)(uintptr_t)p * recip; /* as in jsm_free_try() */
     uint32_t i = (uint32_t)(product >> 32);
     if (jsm_unlikely((uint32_t)product >= recip) || jsm_unlikely(slab->link[i] != JSM_LINK_USED) ||
-        jsm_unlikely(q == NULL) || jsm_unlikely(!jsm_harden_is_whole(slab, p, &tag, &code, is_full)) ||
+        jsm_unlikely(q == NULL) || jsm_unlikely(!jsm_harden_is_whole(slab, p, &tag, is_full)) ||
         jsm_unlikely(jsm_origin_of(tag) != origin))
         return false;
     if (bytes != JSM_SIZE_UNSAID &&
         jsm_unlikely(bytes + jsm_padding_of(tag) + JSM_HARDEN_TRAILER_BYTES != slab->block_bytes))
         return false;
     jsm_wipe_block(slab, p, is_full ? UINT32_MAX : JSM_HARDEN_HEAD_BYTES);
-    jsm_harden_hold(th, q, slab, i, code, is_full);
+    jsm_harden_hold(th, q, slab, p, i, is_full);
     return true;
 }
 

@@ -92,7 +92,6 @@ jsm_harden_expect(const char *function, const struct jsm_block *block)
     struct jsm_span *span = block->span;
     const uint8_t *start = block->start, *at, *end;
     uint32_t tag;
-    uint64_t code;
     char detail[120];
 
     if ((span->traits & JSM_TRAIT_HARD) == 0)
@@ -103,7 +102,7 @@ jsm_harden_expect(const char *function, const struct jsm_block *block)
         if (at == end)
             return true;
     } else {
-        if (jsm_harden_is_whole(span, block->start, &tag, &code, jsm_harden_is_full()))
+        if (jsm_harden_is_whole(span, block->start, &tag, jsm_harden_is_full()))
             return true;
         at = first_wrong(span, block->start);
         end = start + span->block_bytes;

@@ -130,6 +130,15 @@ jsm_slab_carve(struct jsm_span *slab)
 uint32_t jsm_slab_wipe_bytes;
 bool jsm_slab_scatter;
 
+/* Memory that was never used is zero already.  Each page is written to nevertheless: malloc looks at blocks before it
+ * writes to them, and a page that is read first is faulted in twice. */
+static void
+touch(uint8_t *at, uint8_t *end)
+{
+    for (; at < end; at = (uint8_t *)jsm_round_down((uintptr_t)at, jsm_os_page_bytes()) + jsm_os_page_bytes())
+        *(volatile uint8_t *)at = 0;
+}
+
 /* `n` blocks from `first` on. */
 static void
 wipe(struct jsm_span *slab, uint32_t first, uint32_t n)
@@ -137,8 +146,8 @@ wipe(struct jsm_span *slab, uint32_t first, uint32_t n)
     uint8_t *block = jsm_slab_block(slab, first);
 
     if (slab->clean)
-        return;
-    if (slab->block_bytes <= jsm_slab_wipe_bytes)
+        touch(block, jsm_slab_block(slab, first + n));
+    else if (slab->block_bytes <= jsm_slab_wipe_bytes)
         memset(block, 0, (size_t)n * slab->block_bytes);
     else
         for (; n > 0; n--, block += slab->block_bytes)
