@@ -67,4 +67,26 @@ died(int signal, const char *const *words)
             tell_child(&child);                                     \
     } while (0)
 
+/* Of a fault s390x tells the page alone. */
+#ifdef __s390__
+enum { FAULT_UNIT = 4096 };
+#define AT_BYTE "in the page that begins "
+#define AT_BYTE_50 AT_BYTE
+#define BEYOND "in the page that begins 1 byte"
+#define BEFORE "in the page that begins 4096 bytes"
+#else
+enum { FAULT_UNIT = 1 };
+#define AT_BYTE "at byte "
+#define AT_BYTE_50 "at byte 50"
+#define BEYOND "1 byte"
+#define BEFORE "1 byte"
+#endif
+
+/* Whether it was a write is not known everywhere. */
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+#define WRITE "write("
+#else
+#define WRITE "access("
+#endif
+
 #endif

@@ -539,6 +539,8 @@ tell_fault(const void *address, const void *context)
         return true;
     }
     jsm_text_init(&t, buffer, sizeof buffer);
+    if (jsm_os_fault_unit_bytes() > 1)
+        jsm_text_str(&t, "in the page that begins ");
     find(pool, slot, &block);
     bool is_live = block.found == JSM_FOUND_BLOCK;
     jsm_misuse_fault(access, address, &block, is_live ? kind_of(&block, address) : "use after free",

@@ -77,6 +77,16 @@ jsm_os_on_fault(jsm_os_fault_fn *tell)
     return result;
 }
 
+size_t
+jsm_os_fault_unit_bytes(void)
+{
+#if defined(__s390__)
+    return jsm_os_page_bytes(); /* the processor keeps no more of it */
+#else
+    return 1;
+#endif
+}
+
 int
 jsm_os_fault_is_write(const void *context)
 {

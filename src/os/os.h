@@ -199,6 +199,9 @@ void jsm_os_stack_after_fork(void);
 /* Whether libc's list of objects may be asked: it can be without a lock, or nobody's absence keeps the lock. */
 bool jsm_os_may_list_objects(void);
 
+/* What of a fault's address is known: the byte, 1, or in which so many bytes it is, of which the first is told. */
+size_t jsm_os_fault_unit_bytes(void);
+
 /* Whether the access that a signal's context is about was a write: 1, 0, or -1 if nobody knows. */
 int jsm_os_fault_is_write(const void *context);
 
