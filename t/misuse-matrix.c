@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #ifdef JSM_TEST_STANDARD
+#undef sbrk /* the library's own break, where libc has none, is not to be reached from here */
 /* The operators delete of C++, by the names that compilers give them. */
 #ifdef __LP64__
 #define Z "m"
@@ -510,7 +511,7 @@ foreign(unsigned i, char *on_stack)
     case 3:
         return mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     case 4:
-        return sbrk(4096);
+        return sbrk(4096) != (void *)-1 ? (char *)sbrk(0) - 4096 : sbrk(0);
     case 5:
         return (void *)(uintptr_t)1;
     case 6:
