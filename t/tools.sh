@@ -82,6 +82,11 @@ main(int argc, char **argv)
         p = malloc(16);
         free(p);
         free(p);
+    } else if (strcmp(what, "unset") == 0) {
+        p = malloc(16);
+        if (p[zero] != 0)
+            puts("by chance");
+        free(p);
     } else if (strcmp(what, "tell") == 0) {
         char line[100] = "";
         if (fgets(line, sizeof line, stdin) != NULL)
@@ -221,6 +226,77 @@ if command -v clang > /dev/null 2>&1; then
 else
     skip "AddressSanitizer of clang" "clang is missing"
 fi
+
+# ---- Sanitizers whose run-time may be a library, or part of the program ----
+
+# under_other NAME COMPILER FLAG FAULT STATUS TOLD: the library steps aside, and the fault is seen as it is without.
+under_other() {
+    if ! command -v "${2%% *}" > /dev/null 2>&1 || ! build other "$2" "-fsanitize=$3" || ! runs "$scratch/other"; then
+        skip "$1 of $2" "it is missing, or does not run here"
+        return
+    fi
+    export LD_PRELOAD="$JSM_LIB"
+    try none "$scratch/other"
+    clean "$1 of $2, preloaded: the program runs" 1
+    told "$1 of $2, preloaded: the library says that it steps aside" 0 "^jsmalloc: .* has $1's allocator: .* steps aside\$"
+    try "$4" "$scratch/other"
+    told "$1 of $2, preloaded: a fault is seen" "$5" "$6"
+    unset LD_PRELOAD
+    build other "$2" "-fsanitize=$3" "$JSM_LIB" "-Wl,-rpath,${JSM_LIB%/*}"
+    try none "$scratch/other"
+    clean "$1 of $2, linked: the program runs" 1
+    try "$4" "$scratch/other"
+    told "$1 of $2, linked: a fault is seen" "$5" "$6"
+}
+
+for compiler in "$CC" clang; do
+    under_other ThreadSanitizer "$compiler" thread freed 66 'ThreadSanitizer: heap-use-after-free'
+    under_other LeakSanitizer "$compiler" leak leak 23 'SUMMARY: LeakSanitizer: 1234 byte'
+done
+under_other MemorySanitizer clang memory unset 1 'MemorySanitizer: use-of-uninitialized-value'
+
+# UndefinedBehaviorSanitizer has no allocator: the library stays.
+if build undefined "$CC" -fsanitize=undefined && runs "$scratch/undefined"; then
+    export LD_PRELOAD="$JSM_LIB"
+    try none "$scratch/undefined"
+    clean "UndefinedBehaviorSanitizer, preloaded: the program runs" 0
+    try twice "$scratch/undefined"
+    told "UndefinedBehaviorSanitizer, preloaded: the library finds a double free" 134 'jsmalloc: free.*double free'
+    unset LD_PRELOAD
+else
+    skip "UndefinedBehaviorSanitizer" "it is missing, or does not run here"
+fi
+
+# ---- HWAddressSanitizer ----
+
+# What its run-time does at the start, by a library that does no more: few machines have the processor for it.
+cat > "$scratch/standin.c" << 'END'
+#include <string.h>
+__attribute__((weak)) const char *__hwasan_default_options(void) { return ""; }
+void __hwasan_init(void);
+__attribute__((constructor)) void __hwasan_init(void) { (void)__hwasan_default_options(); }
+extern void *__libc_malloc(unsigned long), *__libc_realloc(void *, unsigned long), __libc_free(void *);
+void *malloc(unsigned long n) { return __libc_malloc(n); }
+void *realloc(void *p, unsigned long n) { return __libc_realloc(p, n); }
+void free(void *p) { __libc_free(p); }
+END
+# shellcheck disable=SC2086
+if $CC -w -fPIC -shared -fno-builtin "$scratch/standin.c" -o "$scratch/libstandin.so" > "$scratch/build" 2>&1 &&
+    build hwasan-like "$CC" -Wl,--no-as-needed "$scratch/libstandin.so" "-Wl,-rpath,$scratch" && runs "$scratch/hwasan-like"; then
+    export LD_PRELOAD="$JSM_LIB"
+    try none "$scratch/hwasan-like"
+    clean "a stand-in for HWAddressSanitizer's library, preloaded: the program runs" 1
+    told "a stand-in for HWAddressSanitizer's library, preloaded: the library says that it steps aside" 0 "$aside"
+    unset LD_PRELOAD
+    build hwasan-like "$CC" -Wl,--no-as-needed "$scratch/libstandin.so" "$JSM_LIB" "-Wl,-rpath,$scratch:${JSM_LIB%/*}"
+    try none "$scratch/hwasan-like"
+    # It has not all the functions that the program uses, so no more than this can be seen:
+    check "a stand-in for HWAddressSanitizer's library, linked: the library says that it steps aside" \
+        grep -q "$aside" "$scratch/err"
+else
+    skip "a stand-in for HWAddressSanitizer's library" "it cannot be built with this libc"
+fi
+
 if command -v clang > /dev/null 2>&1 && build hwasan clang -fsanitize=hwaddress && runs "$scratch/hwasan"; then
     LD_PRELOAD=$JSM_LIB
     export LD_PRELOAD

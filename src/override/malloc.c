@@ -263,34 +263,48 @@ info2(void)
 
 #define WEAK JSM_EXPORT __attribute__((weak))
 
-static const char aside[] = " has AddressSanitizer's allocator: this library steps aside";
+#define ASIDE(name) " has " name "'s allocator: this library steps aside"
 
-/* AddressSanitizer refuses to start where another library was preloaded before its own, but asks the program for its
- * options before that, by this name: we are not preloaded any more then. */
-static const char *
-step_aside(void)
-{
-    (void)jsm_os_again_without("libjsmalloc.so", aside);
-    return "";
-}
-
-#define OPTIONS(id, name)            \
-    const char *id(void) __asm__(name); \
-    WEAK const char *id(void)        \
-    {                                \
-        return step_aside();         \
+/* AddressSanitizer refuses to start where another library was preloaded before its own, ThreadSanitizer crashes, and
+ * LeakSanitizer sees no block.  But before anything else they ask the program for its options, by these names: we
+ * are not preloaded any more then. */
+#define OPTIONS(id, function, name)                                   \
+    const char *id(void) __asm__(function);                           \
+    WEAK const char *id(void)                                         \
+    {                                                                 \
+        (void)jsm_os_again_without("libjsmalloc.so", ASIDE(name));    \
+        return "";                                                    \
     }
 
-OPTIONS(asan_options, "__asan_default_options")
-OPTIONS(hwasan_options, "__hwasan_default_options")
+OPTIONS(asan_options, "__asan_default_options", "AddressSanitizer")
+OPTIONS(hwasan_options, "__hwasan_default_options", "HWAddressSanitizer")
+OPTIONS(lsan_options, "__lsan_default_options", "LeakSanitizer")
+OPTIONS(tsan_options, "__tsan_default_options", "ThreadSanitizer")
 
 /* Where the sanitizer is part of the program, or comes first, its malloc is the program's already. */
-extern void asan_init(void) __asm__("__asan_init") __attribute__((weak));
-extern void hwasan_init(void) __asm__("__hwasan_init") __attribute__((weak));
+#define INIT(id, function) extern void id(void) __asm__(function) __attribute__((weak))
+INIT(asan_init, "__asan_init");
+INIT(hwasan_init, "__hwasan_init");
+INIT(lsan_init, "__lsan_init");
+INIT(msan_init, "__msan_init");
+INIT(tsan_init, "__tsan_init");
 
 __attribute__((constructor)) static void
 tell_second(void)
 {
-    if ((asan_init != NULL || hwasan_init != NULL) && is_second())
-        jsm_message(jsm_os_program_path(), aside, NULL);
+    const struct {
+        void (*init)(void);
+        const char *aside;
+    } sanitizers[] = {
+        { asan_init, ASIDE("AddressSanitizer") },      { hwasan_init, ASIDE("HWAddressSanitizer") },
+        { lsan_init, ASIDE("LeakSanitizer") },         { msan_init, ASIDE("MemorySanitizer") },
+        { tsan_init, ASIDE("ThreadSanitizer") },
+    };
+
+    for (size_t i = 0; i < sizeof sanitizers / sizeof sanitizers[0]; i++) {
+        if (sanitizers[i].init != NULL && is_second()) {
+            jsm_message(jsm_os_program_path(), sanitizers[i].aside, NULL);
+            return;
+        }
+    }
 }
