@@ -100,6 +100,41 @@ else
     skip "without /proc and /sys" "no permission to mount"
 fi
 
+# A control group that its user may limit, such as JSM_TEST_CGROUP=/sys/fs/cgroup/mine: the memory of a process in it
+# is killed for more than the limit, which memory_limit=auto keeps away from.
+group=${JSM_TEST_CGROUP-}
+in_group() {
+    sh -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' - "$group" "$@"
+}
+group_limit=
+for name in memory.max memory.limit_in_bytes; do
+    [ -z "$group" ] || [ ! -w "$group/$name" ] || group_limit=$group/$name
+done
+if [ -n "$group_limit" ] && echo 67108864 > "$group_limit"; then
+    check "in a control group of 64 MiB, whose limit the library asks for" \
+        without_limit in_group env JSMALLOC_OPTIONS=memory_limit=auto "$hungry" 3000 40
+    check "and in threads" without_limit in_group env JSMALLOC_OPTIONS=memory_limit=auto "$hungry" 3000 40 4
+else
+    skip "in a control group with a limit" "JSM_TEST_CGROUP names none that may be changed"
+fi
+
+# What there is of calls and mappings, with options that make more of both.
+for options in harden=on harden=full guard_sample=1; do
+    check "no system calls but those of doc/syscalls.md, with $options" \
+        env JSMALLOC_OPTIONS="$options" "$top_builddir/t/syscalls.t"
+    check "mappings and locked memory are used up, with $options" \
+        env JSMALLOC_OPTIONS="$options" "$top_builddir/t/exhaustion.t"
+    if [ -n "${JSM_TEST_EXTRA-}" ]; then
+        check "each mapping call fails, with $options" env JSM_TEST_EXTRA= JSMALLOC_OPTIONS="$options" "$top_builddir/t/oom.t"
+    fi
+done
+if [ -n "${JSM_TEST_EXTRA-}" ]; then
+    for options in harden=on harden=full; do
+        check "each system call fails, with $options" \
+            env JSM_TEST_EXTRA= JSMALLOC_OPTIONS="$options" "$top_builddir/t/faults.t"
+    done
+fi
+
 if [ -n "$JSM_LIB" ] && [ "$JSM_CROSS" = no ]; then
     # A shell, a child of it, and a library that is preloaded into both.
     preloaded() {
