@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { UNFIT = 90 };
+enum { UNFIT = 90, NOT_SOUND };
 
 enum { WORKERS = 3 };
 static atomic_bool stop;
@@ -85,7 +85,47 @@ check_while_others_work(void)
     return faults + jsm_check();
 }
 
+/* ---- Two threads check, and the process forks ---- */
+
+static void *
+check_all_the_time(void *unused)
+{
+    int faults = 0;
+
+    while (!atomic_load(&stop))
+        faults += jsm_check();
+    return faults == 0 ? unused : &stop;
+}
+
+static int
+fork_while_checked(void)
+{
+    pthread_t thread[3];
+    int worst = 0;
+    void *answer;
+
+    pthread_create(&thread[0], NULL, check_all_the_time, NULL);
+    pthread_create(&thread[1], NULL, check_all_the_time, NULL);
+    pthread_create(&thread[2], NULL, work, NULL);
+    for (unsigned i = 0; i < rounds(40, 1000); i++) {
+        pid_t child = fork_timed();
+        if (child == 0) {
+            jsm_free(jsm_malloc(i * 100));
+            _exit(jsm_check());
+        }
+        int verdict = verdict_of(child);
+        worst = verdict != 0 ? verdict : worst;
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < COUNT_OF(thread); i++) {
+        pthread_join(thread[i], &answer);
+        worst = answer != NULL ? NOT_SOUND : worst;
+    }
+    return worst;
+}
+
 static const char *option_name, *option_value;
+static int (*scene)(void);
 
 static int
 check_with_option(void)
@@ -94,20 +134,22 @@ check_with_option(void)
         return UNFIT;
     if (option_name != NULL && strcmp(option_name, "guard_sample") == 0)
         jsm_guard_start();
-    return check_while_others_work();
+    return scene();
 }
 
 static void
-is_silent(const char *name, const char *value)
+is_silent(int (*body)(void), const char *name, const char *value)
 {
     static struct child child;
 
+    scene = body;
     option_name = name;
     option_value = value;
     in_child(&child, check_with_option);
-    if (!ok(ended_well(&child) && strstr(child.text, "heap check") == NULL,
-            "nothing is found while others work%s%s%s%s", name != NULL ? ", with " : "", name != NULL ? name : "",
-            name != NULL ? "=" : "", name != NULL ? value : ""))
+    bool good = ended_well(&child) && strstr(child.text, "heap check") == NULL;
+    const char *fork = body == fork_while_checked ? " and fork" : "";
+    if (name == NULL ? !ok(good, "nothing is found while others work%s", fork)
+                     : !ok(good, "nothing is found while others work%s, with %s=%s", fork, name, value))
         tell_child(&child);
 }
 
@@ -115,10 +157,13 @@ int
 main(void)
 {
     end_if_stuck();
-    plan(4);
-    is_silent(NULL, NULL);
-    is_silent("guard_sample", "1");
-    is_silent("harden", "on");
-    is_silent("harden", "full");
+    plan(7);
+    is_silent(check_while_others_work, NULL, NULL);
+    is_silent(check_while_others_work, "guard_sample", "1");
+    is_silent(check_while_others_work, "harden", "on");
+    is_silent(check_while_others_work, "harden", "full");
+    is_silent(fork_while_checked, NULL, NULL);
+    is_silent(fork_while_checked, "guard_sample", "1");
+    is_silent(fork_while_checked, "harden", "full");
     return done();
 }
