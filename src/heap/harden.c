@@ -375,13 +375,12 @@ bool
 jsm_harden_is_sound(struct jsm_span *span, void *block)
 {
     uint32_t tag;
-    uint64_t code;
 
     if ((span->traits & JSM_TRAIT_HARD) == 0)
         return true;
     if (jsm_is_large(span))
         return jsm_canary_is_whole(span);
-    return jsm_harden_is_whole(span, block, &tag, &code, jsm_harden_is_full());
+    return jsm_harden_is_whole(span, block, &tag, jsm_harden_is_full());
 }
 
 static void
