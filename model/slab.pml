@@ -2,6 +2,7 @@
  * adoption and release.  doc/model.md says what is checked and how it is run.
  *
  *   -DSLABS=1|2 -DCAPACITY=2..4 -DWAKE=1..CAPACITY-1     the size
+ *   -DOWNERS=1..3 -DACTORS=2..3                          threads that may have a theap, and all
  *   -DBREAK_x                                            leaves out or weakens one thing; see model/variants
  *
  * Threads.  Process t is whoever uses theap t, one thread after the other; the lock of threads hands all that
@@ -30,6 +31,9 @@
 #define WAKE 1
 #endif
 #define THREADS 3
+#ifndef ACTORS
+#define ACTORS THREADS /* threads that there are */
+#endif
 #ifndef OWNERS
 #define OWNERS 2 /* threads that may have a theap */
 #endif
@@ -704,6 +708,10 @@ init {
 #if SLABS > 1
         theap[1] = NOBODY;
 #endif
-        run thread(0); run thread(1); run thread(2)
+        run thread(0);
+        run thread(1);
+#if ACTORS > 2
+        run thread(2)
+#endif
     }
 }
