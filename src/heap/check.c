@@ -180,25 +180,46 @@ check_inbox(const struct jsm_theap *th, struct jsm_faults *faults)
     }
 }
 
-/* ---- What is behind blocks ---- */
+/* ---- What is behind blocks, which other threads change when they free or resize one ---- */
+
+enum { SUSPECTS_MAX = 16 };
+
+struct suspects {
+    const void *block[SUSPECTS_MAX];
+    size_t n;
+};
 
 static void
-check_behind(struct jsm_span *span, void *faults)
+suspect(struct suspects *suspects, const void *block)
+{
+    if (suspects->n < SUSPECTS_MAX)
+        suspects->block[suspects->n++] = block;
+}
+
+static void
+tell_suspects(const struct suspects *suspects, struct jsm_faults *faults)
+{
+    for (size_t i = 0; i < suspects->n; i++)
+        jsm_fault(faults, "something was written behind the block at ", suspects->block[i]);
+}
+
+static void
+look_behind_span(struct jsm_span *span, void *suspects)
 {
     enum jsm_kind kind = jsm_kind(span);
 
     if ((kind == JSM_KIND_LARGE || kind == JSM_KIND_HUGE) && !jsm_harden_is_sound(span, span->base))
-        jsm_fault(faults, "something was written behind the block at ", span->base);
+        suspect(suspects, span->base);
 }
 
 static void
-check_blocks(const struct jsm_theap *th, struct jsm_faults *faults)
+look_behind_blocks(const struct jsm_theap *th, struct suspects *suspects)
 {
     for (struct jsm_link *l = th->slabs.next; l != NULL && l != &th->slabs; l = l->next) {
         struct jsm_span *slab = jsm_list_entry(l, struct jsm_span, all);
         for (uint32_t i = 0; i < slab->carved; i++)
             if (jsm_slab_cell(slab, i) == JSM_LINK_USED && !jsm_harden_is_sound(slab, jsm_slab_block(slab, i)))
-                jsm_fault(faults, "something was written behind the block at ", jsm_slab_block(slab, i));
+                suspect(suspects, jsm_slab_block(slab, i));
     }
 }
 
@@ -210,12 +231,32 @@ jsm_heap_check_after_fork(void)
     others_were_lost = true;
 }
 
-/* Other threads write there when they free or resize a block. */
-static bool
-is_alone(void)
+void
+jsm_heap_check_behind(const struct jsm_theap *self, struct jsm_faults *faults)
 {
-    /* ORDER: relaxed; there is nobody, or it does not matter who. */
-    return jsm_hardened() && jsm_load_relaxed(&jsm_theaps_live) <= 1 && !others_were_lost;
+    struct suspects suspects = { { NULL }, 0 };
+
+    if (!jsm_hardened() || others_were_lost)
+        return;
+    jsm_span_visit(look_behind_span, &suspects);
+    jsm_huge_visit(look_behind_span, &suspects);
+    if (self != NULL)
+        look_behind_blocks(self, &suspects);
+    tell_suspects(&suspects, faults);
+}
+
+void
+jsm_theap_check_behind(const struct jsm_theap *th, const struct jsm_theap *self, struct jsm_faults *faults)
+{
+    struct suspects suspects = { { NULL }, 0 };
+    /* ORDER: relaxed, here and below; who begins meanwhile is counted before it can change a block. */
+    uint32_t opened = jsm_load_relaxed(&jsm_theaps_opened);
+
+    if (!jsm_hardened() || others_were_lost || jsm_load_relaxed(&jsm_theaps_live) != (self != NULL))
+        return;
+    look_behind_blocks(th, &suspects);
+    if (jsm_load_relaxed(&jsm_theaps_opened) == opened)
+        tell_suspects(&suspects, faults);
 }
 
 /* ---- A theap ---- */
@@ -225,7 +266,6 @@ jsm_theap_check(struct jsm_theap *th, struct jsm_faults *faults)
 {
     struct places places = { 0, 0, 0, 0, 0 };
     bool was_used = th->front.active[0] != NULL; /* else it was never opened, or forgotten after fork() */
-    size_t before = faults->n;
 
     check_slabs(th, &places, faults);
     if (was_used)
@@ -235,8 +275,6 @@ jsm_theap_check(struct jsm_theap *th, struct jsm_faults *faults)
     jsm_cache_check(th, faults);
     if (th->quarantine != NULL)
         jsm_quarantine_check(th->quarantine, faults);
-    if (is_alone() && faults->n == before)
-        check_blocks(th, faults);
 }
 
 /* ---- Slabs without owner ---- */
@@ -319,14 +357,10 @@ jsm_heap_check(struct jsm_theap *th)
         jsm_span_visit(check_noted, &faults);
     jsm_huge_check(&faults);
     jsm_meta_check(&faults);
-    if (is_alone() && faults.n == 0) {
-        jsm_span_visit(check_behind, &faults);
-        jsm_huge_visit(check_behind, &faults);
-    }
     if (th != NULL)
         jsm_theap_check(th, &faults);
     check_shared(&jsm_heap_default, &faults);
-    jsm_user_heaps_check(&faults);
+    jsm_user_heaps_check(th, &faults);
     jsm_guard_check(&faults);
     return faults.n;
 }

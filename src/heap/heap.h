@@ -129,6 +129,7 @@ jsm_theap_wants_slow(void)
 
 /* How many threads have a theap now; with one, nobody else can free. */
 extern _Atomic(uint32_t) jsm_theaps_live;
+extern _Atomic(uint32_t) jsm_theaps_opened; /* and how often a thread got one */
 
 /* ---- A theap: heap/theap.c ---- */
 
@@ -328,8 +329,8 @@ JSM_COLD void jsm_user_heaps_tell(void (*tell)(const struct jsm_heap *heap, size
 /* Gives back what they keep; bytes of holes. */
 size_t jsm_user_heaps_trim(void);
 
-/* Checks those that more than one thread may use. */
-JSM_COLD void jsm_user_heaps_check(struct jsm_faults *faults);
+/* Checks those that more than one thread may use; `self` is the calling thread's theap or NULL. */
+JSM_COLD void jsm_user_heaps_check(const struct jsm_theap *self, struct jsm_faults *faults);
 
 /* The sum of what `trimmable` says of each, and whether trimming looks for holes in it. */
 JSM_COLD size_t jsm_user_heaps_trimmable(size_t (*trimmable)(struct jsm_theap *th, bool holes));
@@ -481,6 +482,15 @@ extern struct jsm_lock jsm_guard_lock;
 /* Checks all that can be looked at from the thread of `th`, which may be NULL; reports and counts faults. */
 JSM_COLD size_t jsm_heap_check(struct jsm_theap *th);
 JSM_COLD void jsm_heap_tell_fault(const char *what, const void *where);
+
+/* Looks behind the blocks of option harden: large ones, and those of the calling thread's slabs, if it has any.  No
+ * other thread may have a theap, or get one meanwhile; those that are ending and free blocks in late destructors can
+ * only be hoped not to do so at this moment. */
+JSM_COLD void jsm_heap_check_behind(const struct jsm_theap *self, struct jsm_faults *faults);
+
+/* And those of the slabs of a heap of the program's, which is locked; nothing is told if other threads have theaps. */
+JSM_COLD void jsm_theap_check_behind(const struct jsm_theap *th, const struct jsm_theap *self,
+                                     struct jsm_faults *faults);
 
 /* In the child of fork(), when there were other threads: what is behind the blocks that they were in the middle of
  * making or freeing is not known. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-_Atomic(uint32_t) jsm_theaps_live;
+_Atomic(uint32_t) jsm_theaps_live, jsm_theaps_opened;
 
 /* ---- Where a slab is ---- */
 
@@ -470,8 +470,9 @@ jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
         th->front.direct[i] = JSM_SLAB_NONE;
     for (unsigned c = 0; c < JSM_CLASSES; c++)
         th->front.active[c] = JSM_SLAB_NONE;
-    /* ORDER: relaxed; see set_aside(). */
+    /* ORDER: relaxed, both; see set_aside(), and jsm_theap_check_behind(). */
     jsm_fetch_add_relaxed(&jsm_theaps_live, 1);
+    jsm_fetch_add_relaxed(&jsm_theaps_opened, 1);
 }
 
 void

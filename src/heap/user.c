@@ -682,10 +682,16 @@ check_list(const struct jsm_user_heap *u, const struct jsm_link *list, enum jsm_
     return bytes;
 }
 
+struct checking {
+    const struct jsm_theap *self;
+    struct jsm_faults *faults;
+};
+
 static size_t
 check_heap(struct jsm_user_heap *u, void *arg)
 {
-    struct jsm_faults *faults = arg;
+    const struct checking *checking = arg;
+    struct jsm_faults *faults = checking->faults;
     size_t before = faults->n;
 
     jsm_theap_check(&u->theap, faults);
@@ -700,13 +706,16 @@ check_heap(struct jsm_user_heap *u, void *arg)
         jsm_fault(faults, "heap whose memory does not add up at ", u);
     if (u->config.limit_bytes != 0 && u->used_bytes > u->config.limit_bytes)
         jsm_fault(faults, "heap above its limit at ", u);
+    jsm_theap_check_behind(&u->theap, checking->self, faults);
     return 0;
 }
 
 void
-jsm_user_heaps_check(struct jsm_faults *faults)
+jsm_user_heaps_check(const struct jsm_theap *self, struct jsm_faults *faults)
 {
-    (void)sum_heaps(check_heap, faults);
+    struct checking checking = { self, faults };
+
+    (void)sum_heaps(check_heap, &checking);
 }
 
 /* ---- fork ---- */

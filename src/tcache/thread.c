@@ -226,9 +226,12 @@ jsm_threads_check(void)
     if (jsm_fallback_theap.heap != NULL)
         jsm_theap_check(&jsm_fallback_theap, &faults);
     jsm_unlock(&jsm_fallback_lock);
-    jsm_lock(&threads_lock);
-    for (struct jsm_theap *th = idle_theaps; th != NULL; th = th->next_idle)
+    unsigned idle = 0;
+    jsm_lock(&threads_lock); /* nobody gets a theap meanwhile */
+    for (struct jsm_theap *th = idle_theaps; th != NULL; th = th->next_idle, idle++)
         jsm_theap_check(th, &faults);
+    if (faults.n == 0 && n_theaps - idle == (own_theap != NULL))
+        jsm_heap_check_behind(own_theap, &faults);
     jsm_unlock(&threads_lock);
     return faults.n;
 }
