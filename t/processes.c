@@ -79,6 +79,91 @@ use_heap(void)
 
 /* ---- Processes ---- */
 
+/* Forks, in the middle of something, and says what became of the child. */
+static int
+fork_once(void)
+{
+    pid_t child = fork_timed();
+
+    if (child == 0)
+        _exit(use_heap());
+    return verdict_of(child);
+}
+
+static atomic_int odd_verdict;
+
+static void
+fork_in_destructor(void *value)
+{
+    jsm_free(value);
+    atomic_store(&odd_verdict, fork_once());
+}
+
+static void *
+leave_value(void *key)
+{
+    pthread_setspecific(*(pthread_key_t *)key, jsm_malloc(100));
+    return NULL;
+}
+
+static int
+fork_in_visitor(void *heap, void *block, size_t size)
+{
+    pid_t child = fork_timed();
+
+    (void)block;
+    if (child == 0) { /* which frees what is being visited */
+        jsm_heap_destroy(heap);
+        _exit(use_heap());
+    }
+    int verdict = verdict_of(child);
+    atomic_store(&odd_verdict, verdict != 0 ? verdict : atomic_load(&odd_verdict));
+    return size == 0;
+}
+
+static void
+fork_at_exit(void)
+{
+    int verdict = fork_once();
+
+    if (verdict != 0)
+        _exit(verdict);
+}
+
+/* While other threads allocate. */
+static void
+test_fork_in_odd_places(void)
+{
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    pthread_key_t odd_key;
+    pthread_t t;
+
+    atomic_store(&odd_verdict, 99);
+    pthread_key_create(&odd_key, fork_in_destructor);
+    if (pthread_create(&t, NULL, leave_value, &odd_key) != 0)
+        _exit(99);
+    pthread_join(t, NULL);
+    is_int(odd_verdict, 0, "a thread forks in a destructor of its data");
+    pthread_key_delete(odd_key);
+
+    atomic_store(&odd_verdict, 0);
+    jsm_heap *heap = jsm_heap_new(&config);
+    for (size_t i = 1; i <= 10 && heap != NULL; i++)
+        atomic_fetch_add(&odd_verdict, jsm_heap_malloc(heap, i * 20000) == NULL);
+    ok(heap != NULL && jsm_heap_visit(heap, fork_in_visitor, heap) == 0 && odd_verdict == 0,
+       "one forks while it visits a heap, which the child destroys");
+    jsm_heap_destroy(heap);
+
+    pid_t child = fork_timed();
+    if (child == 0) {
+        pthread_t workers[WORKERS];
+        start_workers(workers);
+        atexit(fork_at_exit);
+        exit(atomic_load(&n_bad) != 0);
+    }
+    is_int(verdict_of(child), 0, "a process forks as it exits");
+}
+
 static int
 fork_chain(unsigned depth)
 {
@@ -555,7 +640,7 @@ main(void)
 
     if (under_qemu())
         skip_all("an emulator does not run children of programs with threads");
-    plan(20);
+    plan(23);
     test_patience();
     test_small_stack();
     is_int(fork_chain(rounds(30, 200)), 0, "a chain of children of children");
@@ -563,6 +648,7 @@ main(void)
     start_workers(t);
     is_int(fork_chain(rounds(20, 100)), 0, "and one that begins while other threads allocate");
     test_fork_in_handler();
+    test_fork_in_odd_places();
     test_spawn();
     test_clone();
     stop_workers(t);
