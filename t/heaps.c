@@ -578,7 +578,8 @@ test_brk(void)
         for (; n < 30; n++) {
             char *q = jsm_heap_malloc(heap, 10 * MIB);
             outside += q == NULL || q < first || q >= (char *)sbrk(0) || (q < foreign + 4096 && q + 10 * MIB > foreign);
-            memset(q, 1, MIB);
+            if (q != NULL)
+                memset(q, 1, MIB);
         }
         ok(outside == 0 && is_all((unsigned char *)foreign, 4096, 0x5a), "around what others took there");
     }
