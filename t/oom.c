@@ -55,9 +55,11 @@ test_failures(bool sticky, unsigned limit, const char *what)
     unsigned n = 0, bad = 0, step = is_slow() && !want_extra() ? 7 : 1;
     int verdict;
 
-    while (n < limit && (verdict = in_child(n, sticky)) != UNTOUCHED) {
-        if (verdict != GOOD && bad++ < 20)
+    while (n < limit && bad < 20 && (verdict = in_child(n, sticky)) != UNTOUCHED) {
+        if (verdict != GOOD) {
+            bad++;
             diag("call %u: %s", n, verdict > 0 && verdict <= UNABLE ? verdict_words[verdict] : "killed, or no child");
+        }
         n += step;
     }
     is_int(bad, 0, "%s", what);
