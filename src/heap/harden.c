@@ -13,7 +13,7 @@ enum {
     TRAILER_BYTES = JSM_HARDEN_TRAILER_BYTES,
     /* What a thread holds back of each class: blocks, and bytes of them. */
     KEEP_BLOCKS_ON = 1 << JSM_HARDEN_SHIFT_ON,
-    KEEP_BYTES_ON = 2 << 10,
+    KEEP_BYTES_ON = 1 << 10,
     KEEP_BLOCKS_FULL = 1 << JSM_HARDEN_SHIFT_FULL,
     KEEP_BYTES_FULL = 16 << 10,
     /* The longest block of which one is held back, although it is more than that. */

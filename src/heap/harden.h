@@ -21,7 +21,7 @@ enum {
     JSM_HARDEN_TRAILER_BYTES = 8,
     JSM_HARDEN_HEAD_BYTES = 64,   /* what level on wipes of each block, and looks at */
     JSM_HARDEN_LARGE = 16,        /* large blocks that a thread holds back */
-    JSM_HARDEN_SHIFT_ON = 4,      /* logarithm of the most blocks of a class that it does */
+    JSM_HARDEN_SHIFT_ON = 3,      /* logarithm of the most blocks of a class that it does */
     JSM_HARDEN_SHIFT_FULL = 8
 };
 
