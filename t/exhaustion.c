@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "scenario.h"
+#include "traps.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -122,6 +123,45 @@ use_up_locked(void)
     return serve_again(v);
 }
 
+/* What takes accesses away does half of it and fails, as it can where the kernel has several mappings. */
+static long
+do_half(long number, const long arg[6])
+{
+    if (arg[2] != PROT_NONE)
+        return 0;
+    long half = arg[1] / 2 & -sysconf(_SC_PAGESIZE);
+    (void)trap_raw(number, arg[0], half, arg[2], 0, 0, 0);
+    return -ENOMEM;
+}
+
+static int
+shut_half(void)
+{
+    static const long calls[] = {SYS_mprotect};
+    enum { BLOCKS = 40 };
+    unsigned char *p[BLOCKS];
+
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        p[i] = jsm_malloc(300000);
+        if (p[i] == NULL)
+            return UNABLE;
+    }
+    trap_judge = do_half;
+    if (!trap_calls(calls, COUNT_OF(calls), true))
+        return UNABLE;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++)
+            jsm_free(p[i]);
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            p[i] = jsm_malloc(300000);
+            if (p[i] == NULL)
+                return NO_SERVICE;
+            fill(p[i], 300000, i);
+        }
+    }
+    return jsm_check() == 0 ? GOOD : UNSOUND;
+}
+
 static void
 test_in_child(int (*body)(void), const char *what)
 {
@@ -143,9 +183,13 @@ main(void)
 
     if (SANITIZED || (emulator != NULL && emulator[0] != '\0'))
         skip_all("an emulator or a sanitizer has mappings of its own");
-    plan(3);
+    plan(4);
     test_in_child(use_up_mappings, "with as many mappings as there may be");
     test_in_child(free_among_neighbours, "blocks that cannot be unmapped then are unmapped later");
     test_in_child(use_up_locked, "with all memory locked, up to a limit");
+    if (traps_work())
+        test_in_child(shut_half, "memory of which half was made inaccessible when that failed");
+    else
+        skip(1, TRAPS_WHY);
     return done();
 }

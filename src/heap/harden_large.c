@@ -57,7 +57,11 @@ static bool
 cut(struct jsm_span *span, void *addr, size_t bytes, int (*protect)(void *addr, size_t bytes))
 {
     /* ORDER: relaxed; a budget. */
-    if (jsm_fetch_add_relaxed(&n_cuts, 1) >= CUTS_MAX || protect(addr, bytes) != 0) {
+    bool may = jsm_fetch_add_relaxed(&n_cuts, 1) < CUTS_MAX;
+
+    /* Of what the kernel has as several mappings a part may have become inaccessible when it fails.  If that cannot be
+     * taken back either, all of it counts as if it were. */
+    if (!may || (protect(addr, bytes) != 0 && jsm_os_commit(addr, bytes) == 0)) {
         /* ORDER: relaxed, as above. */
         jsm_fetch_sub_relaxed(&n_cuts, 1);
         return false;
