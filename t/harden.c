@@ -198,9 +198,15 @@ static int
 overflow_of_slab_into_guard(void)
 {
     begin("0");
-    unsigned char *p = get(40);
-    uintptr_t end = jsm_round_up((uintptr_t)p + 1, (uintptr_t)JSM_SLICE_BYTES);
-    *(volatile unsigned char *)(end - 1) = 1;
+    const struct jsm_span *slab = jsm_pagemap_find(get(40));
+    if (jsm_kind(slab) != JSM_KIND_SLAB)
+        return 1; /* the page has taken the place of the blocks */
+    if (jsm_os_page_bytes() > JSM_SLICE_BYTES / 4) {
+        slab = jsm_pagemap_find(get(5000)); /* the smaller ones have none */
+        if (jsm_kind(slab) == JSM_KIND_SLAB_PART)
+            slab -= slab->back;
+    }
+    *(volatile unsigned char *)(slab->base + slab->n_slices * JSM_SLICE_BYTES - 1) = 1;
     return 0;
 }
 

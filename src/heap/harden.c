@@ -83,8 +83,9 @@ jsm_harden_theap(struct jsm_theap *th)
 void
 jsm_harden_slab(struct jsm_span *slab, const struct jsm_heap *heap)
 {
-    /* One of a thread's cache may have it already. */
-    if (jsm_harden_is_full() && (slab->traits & JSM_TRAIT_GUARDED) == 0)
+    /* One of a thread's cache may have it already.  Pages of 64 KiB are whole slabs, or half of them. */
+    bool is_worth_it = ((size_t)slab->n_slices << JSM_SLICE_SHIFT) >= 4 * jsm_os_page_bytes();
+    if (jsm_harden_is_full() && is_worth_it && (slab->traits & JSM_TRAIT_GUARDED) == 0)
         jsm_harden_guard(slab);
     slab->traits |= JSM_TRAIT_HARD;
     if (!jsm_heap_is_user(heap)) /* else it may end at any time */
