@@ -65,8 +65,8 @@ jsm_harden_start(void)
         draw_secret(jsm_slab_wipe_bytes);
         jsm_huge_guards = true;
         jsm_slab_scatter = level == JSM_HARDEN_FULL;
-        /* ORDER: release, with the lock, or with how a thread came to be: each that has a theap was here. */
-        jsm_store_release(&jsm_harden_level, level);
+        /* ORDER: relaxed; the lock, or how a thread came to be, orders it: each that has a theap was here. */
+        jsm_store_relaxed(&jsm_harden_level, level);
     }
     jsm_unlock(&lock);
     return level != 0;
