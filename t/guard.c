@@ -59,7 +59,7 @@ test_use_after_free(void)
     for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
         for (by_write = false;; by_write = true) {
             const char *const words[] = {"use after free: " AT_BYTE, "allocated by\n", "freed by\n", NULL};
-            size = sizes[i];
+            size = jsm_min(sizes[i], MOST_BYTES(page));
             at = (ptrdiff_t)random_below(&seed, size);
             in_child(&child, use_freed);
             bool well = died(SIGSEGV, words);
@@ -82,7 +82,7 @@ test_beyond(void)
     static const char *const before[] = { "heap underflow: " BEFORE " before its start\n", NULL };
     unsigned good = 0;
 
-    size = (page > JSM_SLICE_BYTES / 4 ? 2 : 3) * page; /* which slots have room for */
+    size = jsm_min(3 * page, MOST_BYTES(page));
     for (by_write = false;; by_write = true) {
         at = (ptrdiff_t)size;
         in_child(&child, use_beyond);

@@ -82,6 +82,9 @@ enum { FAULT_UNIT = 1 };
 #define BEFORE "1 byte"
 #endif
 
+/* What a slot has room for. */
+#define MOST_BYTES(page) (jsm_max(JSM_SLICE_BYTES, 4 * (page)) - 2 * (page))
+
 /* Whether it was a write is not known everywhere. */
 #if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
 #define WRITE "write("
