@@ -295,7 +295,7 @@ prealloc_in_child(void)
     set("prealloc", "0");
     set("thp", "off");
     uint8_t *p = full_block(100 * KIB);
-    if (strcmp(access_of(p + 512 * KIB), "---p") != 0)
+    if (!is_reserved(p + 512 * KIB))
         return 1;
     set("prealloc", "8M");
     p = full_block(100 * KIB);

@@ -20,15 +20,6 @@ test_page(void)
 
 /* ---- Memory ---- */
 
-/* Whether there are addresses at `p` that cannot be accessed.  For 32-bit machines qemu does not list them. */
-static bool
-is_reserved(const void *p)
-{
-    const char *rights = access_of(p);
-
-    return strncmp(rights, "---", 3) == 0 || (under_qemu() && sizeof p == 4 && rights[0] == '\0');
-}
-
 static void
 test_reserve(void)
 {

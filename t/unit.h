@@ -131,6 +131,15 @@ access_of(const void *p)
     return "";
 }
 
+/* Whether there are addresses at `p` that cannot be accessed.  For 32-bit machines qemu does not list them. */
+BB_UNUSED static bool
+is_reserved(const void *p)
+{
+    const char *rights = access_of(p);
+
+    return strncmp(rights, "---", 3) == 0 || (under_qemu() && sizeof p == 4 && rights[0] == '\0');
+}
+
 /* Whether all of it reads as zero. */
 BB_UNUSED static bool
 is_zero(const void *p, size_t n)
