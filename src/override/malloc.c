@@ -282,12 +282,12 @@ OPTIONS(lsan_options, "__lsan_default_options", "LeakSanitizer")
 OPTIONS(tsan_options, "__tsan_default_options", "ThreadSanitizer")
 
 /* Where the sanitizer is part of the program, or comes first, its malloc is the program's already. */
-#define INIT(id, function) extern void id(void) __asm__(function) __attribute__((weak))
-INIT(asan_init, "__asan_init");
-INIT(hwasan_init, "__hwasan_init");
-INIT(lsan_init, "__lsan_init");
-INIT(msan_init, "__msan_init");
-INIT(tsan_init, "__tsan_init");
+#define INIT(id) extern void id(void) __asm__("__" #id) __attribute__((weak))
+INIT(asan_init);
+INIT(hwasan_init);
+INIT(lsan_init);
+INIT(msan_init);
+INIT(tsan_init);
 
 __attribute__((constructor)) static void
 tell_second(void)
