@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum {
-    CUTS_MAX = 8192,                    /* what protection does, as it may cost mappings */
+    CUTS_MAX = 8192,                    /* what protection does, as it may cost mappings: at most so much, */
+    CUTS_SHARE = 8,                     /* and such a part of the mappings that a process may have */
     CANARY_BYTES = 16,                  /* behind a large block that has no guard page */
     CANARY_BYTES_MAX_ON = 64,
     GUARDED_BYTES_MIN_ON = 1 << 20,     /* to write less takes little longer than to make a guard page and undo it */
@@ -49,15 +50,29 @@ jsm_canary_is_whole(const struct jsm_span *span)
 
 /* ---- Inaccessible pages ---- */
 
-/* Protection may cut a mapping in two, of the 65,530 that a process may have. */
-static _Atomic(uint32_t) n_cuts;
+/* Protection may cut a mapping in two.  How often it may is asked when it first does. */
+static _Atomic(uint32_t) n_cuts, max_cuts;
+
+static uint32_t
+cuts_max(void)
+{
+    /* ORDER: relaxed, both; a number, which is the same whoever asks. */
+    uint32_t max = jsm_load_relaxed(&max_cuts);
+
+    if (jsm_unlikely(max == 0)) {
+        size_t mappings = jsm_os_read_number("/proc/sys/vm/max_map_count"); /* 65,530 by default */
+        max = (uint32_t)jsm_min(mappings / CUTS_SHARE, (size_t)CUTS_MAX) | 1;
+        jsm_store_relaxed(&max_cuts, max);
+    }
+    return max;
+}
 
 /* Makes part of a span inaccessible by protection, with its memory or without; false if that cannot be. */
 static bool
 cut(struct jsm_span *span, void *addr, size_t bytes, int (*protect)(void *addr, size_t bytes))
 {
     /* ORDER: relaxed; a budget. */
-    bool may = jsm_fetch_add_relaxed(&n_cuts, 1) < CUTS_MAX;
+    bool may = jsm_fetch_add_relaxed(&n_cuts, 1) < cuts_max();
 
     /* Of what the kernel has as several mappings a part may have become inaccessible when it fails.  If that cannot be
      * taken back either, all of it counts as if it were. */

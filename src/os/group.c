@@ -22,21 +22,6 @@ append(char *path, size_t *len, const char *s, size_t s_len)
     return true;
 }
 
-/* The number in a file; SIZE_MAX for "max", for one too great, and for no file. */
-static size_t
-read_limit(const char *path)
-{
-    char text[32];
-    size_t n = 0;
-
-    if (jsm_os_read_file(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9')
-        return SIZE_MAX;
-    for (const char *s = text; *s >= '0' && *s <= '9'; s++)
-        if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (unsigned)(*s - '0'), &n))
-            return SIZE_MAX;
-    return n;
-}
-
 /* The least limit of the group and of those around it, up to the root of what is mounted: in a
  * container without a view of its own the group's path may not be there, and the root is the group. */
 static size_t
@@ -55,7 +40,7 @@ least_limit(const char *root, const char *controller, const char *group, size_t 
             len--;
         size_t end = len;
         if (append(path, &end, file, strlen(file)))
-            limit = jsm_min(limit, read_limit(path));
+            limit = jsm_min(limit, jsm_os_read_number(path));
         if (len == base_len)
             return limit;
         while (len > base_len && path[len - 1] != '/')

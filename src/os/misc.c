@@ -180,6 +180,20 @@ jsm_os_read_file(const char *path, char *text, size_t size)
     return len;
 }
 
+size_t
+jsm_os_read_number(const char *path)
+{
+    char text[32];
+    size_t n = 0;
+
+    if (jsm_os_read_file(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9')
+        return SIZE_MAX;
+    for (const char *s = text; *s >= '0' && *s <= '9'; s++)
+        if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (unsigned)(*s - '0'), &n))
+            return SIZE_MAX;
+    return n;
+}
+
 static int
 open_write(const char *path, int flag)
 {

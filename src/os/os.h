@@ -158,6 +158,9 @@ const char *jsm_os_getenv(const char *name);
 /* Reads at most `size - 1` bytes of a small file as a string; length, or -1. */
 ptrdiff_t jsm_os_read_file(const char *path, char *text, size_t size);
 
+/* The number that a file begins with; SIZE_MAX for a word such as "max", for one too great, and for no file. */
+size_t jsm_os_read_number(const char *path);
+
 /* Opens a file for reading, without waiting for anybody; descriptor, or minus an errno value.
  * And reads from one: bytes, 0 at its end, -1. */
 int jsm_os_open_read(const char *path);
