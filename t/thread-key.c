@@ -63,7 +63,7 @@ live(void *arg)
 static size_t
 growth(int n_refusals)
 {
-    const unsigned n_threads = under_valgrind() ? 60 : 200;
+    const unsigned n_threads = is_emulated() ? 50 : 200;
     size_t at_first = 0;
 
     for (unsigned i = 0; i < n_threads; i++) {
