@@ -360,7 +360,8 @@ test_files(void)
     jsm_os_close(fd);
     is_uint(jsm_os_read_number(name), 65530, "a number is one");
     unlink(name);
-    ok(jsm_os_read_file(name, text, sizeof text) == -1 && jsm_os_read_number(name) == SIZE_MAX, "there is no file where there is none");
+    ok(jsm_os_read_file(name, text, sizeof text) == -1 && jsm_os_read_number(name) == SIZE_MAX,
+       "there is no file where there is none");
     if (symlink("elsewhere", name) == 0)
         ok(jsm_os_open_append(name) == -1, "nothing is written through a symbolic link");
     else
