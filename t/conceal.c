@@ -56,9 +56,11 @@ count_in(int mem, unsigned long from, unsigned long to)
 /* Whether it is what a sanitizer notes about memory: terabytes, far below all mappings of the program.  No copies are
  * there. */
 static bool
-is_shadow(unsigned long from)
+is_shadow(uint64_t from)
 {
-    return SANITIZED && from >> 46 == 0 && from >> 40 != (uintptr_t)masked >> 40;
+    uint64_t ours = (uintptr_t)masked;
+
+    return SANITIZED && from >> 46 == 0 && from >> 40 != ours >> 40;
 }
 
 /* Copies in all memory, in two passes, as the list of mappings must not change; -1 where it cannot be read. */
