@@ -340,7 +340,7 @@ overflow_small(void)
 static void
 overflow_in_heap(void)
 {
-    write_behind(jsm_heap_malloc((jsm_heap *)(void *)heap, 100));
+    write_behind(hide(jsm_heap_malloc((jsm_heap *)(void *)heap, 100)));
 }
 
 static void
