@@ -73,6 +73,10 @@ jsm_standard_tests = \
 	%D%/misuse-matrix-std.t
 check_PROGRAMS += $(jsm_standard_tests)
 TESTS += $(jsm_standard_tests)
+# A static program has the operators of C++ from the C++ library or not at all.
+if WITH_SHARED
+jsm_operators_cppflags = -DJSM_TEST_OPERATORS
+endif
 # A compiler that knows what malloc is leaves out pairs of malloc and free.
 jsm_blackbox_cflags = $(AM_CFLAGS) -fno-builtin
 jsm_standard_cppflags = $(AM_CPPFLAGS) -DJSM_TEST_STANDARD
@@ -118,7 +122,7 @@ jsm_standard_cppflags = $(AM_CPPFLAGS) -DJSM_TEST_STANDARD
 %C%_fork_std_t_CFLAGS = $(jsm_blackbox_cflags)
 %C%_fork_std_t_LDADD = libjsmalloc.la
 %C%_misuse_matrix_std_t_SOURCES = %D%/misuse-matrix.c $(jsm_blackbox_headers)
-%C%_misuse_matrix_std_t_CPPFLAGS = $(jsm_standard_cppflags)
+%C%_misuse_matrix_std_t_CPPFLAGS = $(jsm_standard_cppflags) $(jsm_operators_cppflags)
 %C%_misuse_matrix_std_t_CFLAGS = $(jsm_blackbox_cflags)
 %C%_misuse_matrix_std_t_LDADD = libjsmalloc.la
 

@@ -14,6 +14,9 @@
 
 #ifdef JSM_TEST_STANDARD
 #undef sbrk /* the library's own break, where libc has none, is not to be reached from here */
+#endif
+
+#ifdef JSM_TEST_OPERATORS
 /* The operators delete of C++, by the names that compilers give them. */
 #ifdef __LP64__
 #define Z "m"
@@ -141,7 +144,7 @@ CALL(rezalloc, return refused(jsm_rezalloc(p, size, size)))
 CALL(heap_free, jsm_heap_free(user_heap, p); return true)
 CALL(heap_realloc, return refused(jsm_heap_realloc(user_heap, p, size)))
 
-#ifdef JSM_TEST_STANDARD
+#ifdef JSM_TEST_OPERATORS
 CALL(delete, op_delete(p); return true)
 CALL(delete_array, op_delete_array(p); return true)
 CALL(delete_aligned, op_delete_aligned(p, 16); return true)
@@ -160,7 +163,7 @@ static const struct function {
     { "free_sized", call_free_sized }, { "free_aligned_sized", call_free_aligned_sized }, { "freezero", call_freezero },
     { "jsm_expand", call_expand }, { "jsm_rezalloc", call_rezalloc }, { "jsm_heap_free", call_heap_free },
     { "jsm_heap_realloc", call_heap_realloc },
-#ifdef JSM_TEST_STANDARD
+#ifdef JSM_TEST_OPERATORS
     { "delete", call_delete }, { "delete[]", call_delete_array }, { "aligned delete", call_delete_aligned },
     { "sized delete", call_delete_sized }, { "sized and aligned delete", call_delete_sized_aligned },
 #endif
