@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 jsm_script_tests = \
 	%D%/layers.sh \
+	%D%/layout.sh \
 	%D%/size.sh \
 	%D%/headers.sh \
 	%D%/symbols.sh \

@@ -49,7 +49,7 @@ prepare_locked(uintptr_t first_slice, uintptr_t last_slice)
     return jsm_os_commit((void *)from, to - from);
 }
 
-int
+JSM_CORE int
 jsm_pagemap_prepare(const void *addr, size_t bytes)
 {
     uintptr_t slice = (uintptr_t)addr >> JSM_SLICE_SHIFT;

@@ -114,7 +114,7 @@ jsm_malloc_size(const void *p)
     return jsm_malloc_usable_size(p);
 }
 
-size_t
+JSM_CORE size_t
 jsm_malloc_good_size(size_t size)
 {
     if (size > PTRDIFF_MAX || jsm_hardened())

@@ -17,7 +17,7 @@ enum {
 static _Atomic(uint32_t) n_moves;
 
 /* Whether the block serves `size` as it is, or could be made to where it is. */
-static bool
+JSM_CORE static bool
 fits_in_place(const struct jsm_block *block, size_t size)
 {
     if (jsm_kind(block->span) == JSM_KIND_GUARD)
@@ -79,7 +79,7 @@ move_block(const struct jsm_block *old, struct jsm_heap *heap, size_t size)
     return p;
 }
 
-void *
+JSM_CORE void *
 jsm_realloc_in(const char *function, struct jsm_heap *heap, void *p, size_t size)
 {
     struct jsm_block block;
@@ -101,7 +101,7 @@ jsm_realloc_in(const char *function, struct jsm_heap *heap, void *p, size_t size
     return heap == jsm_span_heap(block.span) && fits_in_place(&block, size) ? p : move_block(&block, heap, size);
 }
 
-void *
+JSM_CORE void *
 jsm_realloc(void *p, size_t size)
 {
     if (p == NULL)

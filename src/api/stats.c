@@ -229,7 +229,7 @@ open_pattern(const char *pattern, int (*open)(const char *path), const char *com
     return fd;
 }
 
-__attribute__((constructor)) static void
+JSM_CORE __attribute__((constructor)) static void
 prepare_for_exit(void)
 {
     jsm_options_init();
@@ -237,7 +237,7 @@ prepare_for_exit(void)
         jsm_os_stderr_keep();
 }
 
-__attribute__((destructor)) static void
+JSM_CORE __attribute__((destructor)) static void
 print_at_exit(void)
 {
     char pattern[JSM_OPTION_TEXT_BYTES];
@@ -258,7 +258,7 @@ print_at_exit(void)
     jsm_os_close(fd);
 }
 
-__attribute__((destructor)) static void
+JSM_CORE __attribute__((destructor)) static void
 profile_at_exit(void)
 {
     char pattern[JSM_OPTION_TEXT_BYTES];

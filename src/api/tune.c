@@ -9,14 +9,14 @@
 #include <string.h>
 
 /* Options that the thread's own structures know of. */
-static int64_t
+JSM_CORE static int64_t
 fast_path_options(void)
 {
     return (int64_t)jsm_theap_wants_slow() * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
 }
 
 /* And those that a profile begins anew with; 0: there is none. */
-static int64_t
+JSM_CORE static int64_t
 profile_options(void)
 {
     return jsm_option(JSM_OPT_PROFILE) != 0 ? jsm_option(JSM_OPT_SAMPLE_INTERVAL) : 0;
@@ -32,7 +32,7 @@ options_now(void)
     return (struct options){ fast_path_options(), profile_options(), jsm_option(JSM_OPT_GUARD_SAMPLE) };
 }
 
-static int
+JSM_CORE static int
 apply(bool changed, struct options before)
 {
     struct jsm_theap *th = jsm_theap_peek();
@@ -54,7 +54,7 @@ apply(bool changed, struct options before)
 
 /* Programs that take no memory before main() have their options confirmed, too; and those in which
  * the loader took some before there was an environment have them at all. */
-__attribute__((constructor)) static void
+JSM_CORE __attribute__((constructor)) static void
 set_up(void)
 {
     struct options before = { fast_path_options(), 0, 0 }; /* profile and guards cannot begin earlier than here */

@@ -28,14 +28,14 @@ jsm_arena_count(void)
     return jsm_load_acquire(&n_arenas);
 }
 
-struct jsm_arena *
+JSM_CORE struct jsm_arena *
 jsm_arena_at(unsigned id)
 {
     /* ORDER: relaxed; who knows the id got it from something written after the arena. */
     return jsm_load_relaxed(&arenas[id]);
 }
 
-size_t
+JSM_CORE size_t
 jsm_arena_ever_slices(void)
 {
     /* ORDER: relaxed; an amount. */
@@ -58,7 +58,7 @@ jsm_arena_first_bytes(void)
 }
 
 /* The growth rule: arena number i reserves arena_size << min(i / arena_batch, arena_shift_max). */
-static size_t
+JSM_CORE static size_t
 growth_bytes(unsigned i)
 {
     size_t bytes = jsm_arena_first_bytes();
@@ -137,7 +137,7 @@ reserve_from_break(size_t *bytes, size_t min_bytes)
     return base;
 }
 
-static struct jsm_arena *
+JSM_CORE static struct jsm_arena *
 describe(uint8_t *base, size_t bytes, unsigned shard, struct jsm_arena *next)
 {
     size_t n_slices = bytes >> JSM_SLICE_SHIFT;
@@ -209,7 +209,7 @@ arena_new_locked(size_t min_slices, unsigned shard, struct jsm_arena *next)
     return arena;
 }
 
-struct jsm_arena *
+JSM_CORE struct jsm_arena *
 jsm_arena_new(size_t min_slices, unsigned shard, struct jsm_arena *next)
 {
     jsm_lock(&jsm_arena_lock);
@@ -295,7 +295,7 @@ jsm_arena_is_taken(uintptr_t from, uintptr_t to)
     return found;
 }
 
-uint8_t *
+JSM_CORE uint8_t *
 jsm_arena_extend(struct jsm_arena *arena, size_t n)
 {
     if (n > jsm_arena_room(arena))

@@ -66,7 +66,7 @@ commit_up_to(uintptr_t wanted)
     return true;
 }
 
-static void *
+JSM_CORE static void *
 alloc_locked(size_t bytes, size_t align)
 {
     uintptr_t start = jsm_round_up(next, align);
@@ -83,7 +83,7 @@ alloc_locked(size_t bytes, size_t align)
     return (void *)start;
 }
 
-void *
+JSM_CORE void *
 jsm_meta_alloc(size_t bytes, size_t align)
 {
     jsm_lock(&jsm_meta_lock);
@@ -92,7 +92,7 @@ jsm_meta_alloc(size_t bytes, size_t align)
     return p;
 }
 
-void *
+JSM_CORE void *
 jsm_meta_pool_take(struct jsm_meta_pool *pool, size_t bytes)
 {
     jsm_lock(&jsm_meta_lock);
@@ -109,7 +109,7 @@ jsm_meta_pool_take(struct jsm_meta_pool *pool, size_t bytes)
     return object;
 }
 
-void
+JSM_CORE void
 jsm_meta_pool_give(struct jsm_meta_pool *pool, void *object, size_t bytes)
 {
     jsm_lock(&jsm_meta_lock);
@@ -135,7 +135,7 @@ jsm_meta_bytes(void)
     return n;
 }
 
-size_t
+JSM_CORE size_t
 jsm_meta_free_bytes(void)
 {
     /* ORDER: relaxed; an amount. */

@@ -12,6 +12,10 @@
 
 #define JSM_EXPORT   __attribute__((visibility("default")))
 #define JSM_NOINLINE __attribute__((noinline))
+/* Code and constants that most programs touch, and hardly anything else, stand in one piece; see doc/design.md, "Where
+ * code stands". */
+#define JSM_CORE      __attribute__((section(".text.hot")))
+#define JSM_CORE_CONST __attribute__((section(".data.rel.ro.core")))
 #define JSM_COLD     __attribute__((cold, noinline))
 #define JSM_INLINE   static inline __attribute__((always_inline))
 #define jsm_likely(x)   __builtin_expect(!!(x), 1)

@@ -11,7 +11,7 @@
     (d) * 2
 #define FOUR(d)  (d) * 5 / 4, (d) * 6 / 4, (d) * 7 / 4, (d) * 2
 
-const uint32_t jsm_class_bytes[JSM_CLASSES] = {
+JSM_CORE_CONST const uint32_t jsm_class_bytes[JSM_CLASSES] = {
     8, 16, 32, 48, 64, 80, 96, 112, 128,
     EIGHT(128), FOUR(256), FOUR(512), FOUR(1024), FOUR(2048),
     EIGHT(4096), FOUR(8192), FOUR(16384), FOUR(32768)
@@ -30,7 +30,7 @@ _Static_assert(9 + 8 + 2 * 4 - 1 == JSM_CLASS_OF_1_KIB && 9 + 8 + 4 * 4 - 1 == J
 #define QUAD(x, c) x(c), x((c) + 1), x((c) + 2), x((c) + 3)
 #define OCT(x, c) x(c), x((c) + 1), x((c) + 2), x((c) + 3), x((c) + 4), x((c) + 5), x((c) + 6), x((c) + 7)
 
-const uint8_t jsm_direct_class[JSM_DIRECTS] = {
+JSM_CORE_CONST const uint8_t jsm_direct_class[JSM_DIRECTS] = {
     0, 0, 1,                                           /* 0, 8, 16 */
     X2(2), X2(3), X2(4), X2(5), X2(6), X2(7), X2(8),   /* to 128 */
     OCT(X2, 9), QUAD(X8, 17), QUAD(X16, 21)             /* to 256, 512, 1024 */

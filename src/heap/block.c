@@ -33,7 +33,7 @@ find_in_slab(struct jsm_span *slab, const void *p, struct jsm_block *block)
         block->bytes = jsm_harden_bytes(slab, block->start);
 }
 
-static void
+JSM_CORE static void
 find_in_large(struct jsm_span *span, const void *p, struct jsm_block *block)
 {
     block->span = span;
@@ -66,7 +66,7 @@ find_none(struct jsm_span *slice, const void *p, struct jsm_block *block)
         block->found = JSM_FOUND_FREE;
 }
 
-void
+JSM_CORE void
 jsm_block_find(const void *p, struct jsm_block *block)
 {
     struct jsm_span *slice = jsm_pagemap_find(p);
@@ -152,7 +152,7 @@ free_by_outbox(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
         jsm_theap_flush(th);
 }
 
-void
+JSM_CORE void
 jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
 {
     /* ORDER: relaxed.  It is `th` only if this thread wrote it, or one that had `th` before; any other value is
@@ -201,7 +201,7 @@ free_large(const struct jsm_block *block, enum jsm_kind kind)
     }
 }
 
-void
+JSM_CORE void
 jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
 {
     enum jsm_kind kind = jsm_kind(block->span);
@@ -241,7 +241,7 @@ finish_large(struct jsm_span *span)
     return span->base;
 }
 
-void *
+JSM_CORE void *
 jsm_large_alloc(struct jsm_theap *th, size_t bytes, size_t align, bool zero)
 {
     struct jsm_span *span = NULL;

@@ -48,7 +48,7 @@ share_spans(void)
     return (uint32_t)jsm_min(jsm_max(share, (size_t)JSM_CACHE_SPANS_MIN), (size_t)JSM_CACHE_SPANS_MAX);
 }
 
-static void
+JSM_CORE static void
 count(struct jsm_theap *th, size_t more, size_t less)
 {
     /* ORDER: relaxed, all; amounts. */
@@ -58,7 +58,7 @@ count(struct jsm_theap *th, size_t more, size_t less)
         jsm_fetch_add_relaxed(&jsm_kept_bytes, (more - less) << JSM_SLICE_SHIFT);
 }
 
-bool
+JSM_CORE bool
 jsm_cache_put(struct jsm_theap *th, struct jsm_span *span)
 {
     /* ORDER: relaxed; C3 allows it to be a little off. */
@@ -94,7 +94,7 @@ consider_growth(struct jsm_theap *th)
         jsm_store_relaxed(&th->cache_max, most + 1);
 }
 
-struct jsm_span *
+JSM_CORE struct jsm_span *
 jsm_cache_take(struct jsm_theap *th)
 {
     /* ORDER: relaxed, a hint that spares the exchange. */
@@ -118,7 +118,7 @@ jsm_cache_take(struct jsm_theap *th)
     return span;
 }
 
-void
+JSM_CORE void
 jsm_cache_drop(struct jsm_theap *th)
 {
     /* ORDER E2: acquire, with E1: the descriptors. */
@@ -188,7 +188,7 @@ amount(const _Atomic(uint32_t) *of)
     return jsm_load_relaxed(of);
 }
 
-void
+JSM_CORE void
 jsm_cache_age(struct jsm_theap *th)
 {
     if (!is_adaptive())

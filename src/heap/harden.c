@@ -48,7 +48,7 @@ draw_secret(uint32_t wipe_bytes)
         (void)jsm_os_commit_read(&jsm_secret, sizeof jsm_secret);
 }
 
-bool
+JSM_CORE bool
 jsm_harden_start(void)
 {
     static struct jsm_lock lock = { .rank = JSM_RANK_OPTIONS };
@@ -270,7 +270,7 @@ jsm_harden_release(struct jsm_theap *th, struct jsm_span *slab, uint32_t index)
     jsm_free_in_slab(th, slab, index);
 }
 
-void
+JSM_CORE void
 jsm_quarantine_drain(struct jsm_theap *th)
 {
     struct jsm_quarantine *q = th->quarantine;

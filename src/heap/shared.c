@@ -33,7 +33,7 @@ unlist_shared(struct jsm_heap *heap, struct jsm_span *slab)
 }
 
 /* Brings a slab that we hold the pin of to where it belongs now. */
-static void
+JSM_CORE static void
 share(struct jsm_span *slab)
 {
     struct jsm_heap *heap = jsm_span_heap(slab);
@@ -56,7 +56,7 @@ share(struct jsm_span *slab)
     jsm_unlock(&heap->lock);
 }
 
-void
+JSM_CORE void
 jsm_heap_detach(struct jsm_span *slab, uint32_t used)
 {
     uint32_t n_free = slab->capacity - used;
@@ -69,7 +69,7 @@ jsm_heap_detach(struct jsm_span *slab, uint32_t used)
         share(slab);
 }
 
-void
+JSM_CORE void
 jsm_heap_act(struct jsm_span *slab, enum jsm_remote_act act)
 {
     if (act == JSM_ACT_SHARE) {
@@ -87,7 +87,7 @@ jsm_heap_act(struct jsm_span *slab, enum jsm_remote_act act)
     }
 }
 
-struct jsm_span *
+JSM_CORE struct jsm_span *
 jsm_heap_adopt(struct jsm_heap *heap, unsigned c)
 {
     struct jsm_span *found = NULL;

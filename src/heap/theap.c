@@ -20,7 +20,7 @@ carved_steps(const struct jsm_span *slab)
 }
 
 /* Makes `slab` the one that class `c` allocates from. */
-static void
+JSM_CORE static void
 set_active(struct jsm_theap *th, unsigned c, struct jsm_span *slab)
 {
     th->front.active[c] = slab;
@@ -48,7 +48,7 @@ fast_owner(const struct jsm_theap *th, const struct jsm_span *slab)
 }
 
 /* The theap takes a slab that has no owner. */
-static void
+JSM_CORE static void
 take_over(struct jsm_theap *th, struct jsm_span *slab)
 {
     jsm_set_span_heap(slab, th->heap);
@@ -77,7 +77,7 @@ keep(const struct jsm_theap *th, size_t more, size_t less)
         jsm_fetch_add_relaxed(&jsm_kept_bytes, more - less);
 }
 
-static void
+JSM_CORE static void
 remove_bias(struct jsm_theap *th, struct jsm_span *slab)
 {
     if (slab->biased) {
@@ -90,7 +90,7 @@ remove_bias(struct jsm_theap *th, struct jsm_span *slab)
     }
 }
 
-void
+JSM_CORE void
 jsm_slab_release(struct jsm_span *slab)
 {
     jsm_set_kind(slab, JSM_KIND_BUSY); /* first: who forks now must not find a slab without links */
@@ -107,7 +107,7 @@ list_partial(struct jsm_theap *th, struct jsm_span *slab)
 }
 
 /* An empty slab, on no list of its state: to the span cache, or to the page heap. */
-static void
+JSM_CORE static void
 dispose(struct jsm_theap *th, struct jsm_span *slab)
 {
     jsm_assert_walk(jsm_slab_check(slab));
@@ -167,7 +167,7 @@ set_aside(struct jsm_theap *th, struct jsm_span *slab)
 }
 
 /* A full slab has enough free blocks again. */
-static void
+JSM_CORE static void
 wake_up(struct jsm_theap *th, struct jsm_span *slab)
 {
     uint32_t used = jsm_slab_used(slab);
@@ -205,7 +205,7 @@ active_is_empty(struct jsm_theap *th, struct jsm_span *slab)
     dispose(th, slab);
 }
 
-void
+JSM_CORE void
 jsm_theap_event(struct jsm_span *slab)
 {
     /* ORDER: relaxed; the slab is ours, we wrote it. */
@@ -242,7 +242,7 @@ collect_one(struct jsm_theap *th, struct jsm_span *slab)
     }
 }
 
-void
+JSM_CORE void
 jsm_theap_collect(struct jsm_theap *th)
 {
     /* ORDER: relaxed, a hint: what is missed now is found next time. */
@@ -258,7 +258,7 @@ jsm_theap_collect(struct jsm_theap *th)
     }
 }
 
-void
+JSM_CORE void
 jsm_theap_flush(struct jsm_theap *th)
 {
     if (th->outbox_bytes == 0)
@@ -308,7 +308,7 @@ has_free(const struct jsm_span *slab)
 
 /* Of the slabs with free blocks that have waited longest, the fullest: so the sparse ones drain.
  * With `any`, also one that has none but could be carved further. */
-static struct jsm_span *
+JSM_CORE static struct jsm_span *
 take_partial(struct jsm_theap *th, unsigned c, bool any)
 {
     struct jsm_link *list = &th->partial[c];
@@ -328,7 +328,7 @@ take_partial(struct jsm_theap *th, unsigned c, bool any)
 }
 
 /* A slab of class `c` that has free blocks already; NULL if there is none. */
-static struct jsm_span *
+JSM_CORE static struct jsm_span *
 used_slab(struct jsm_theap *th, unsigned c)
 {
     jsm_theap_collect(th);
@@ -436,7 +436,7 @@ replenish(struct jsm_theap *th, struct jsm_span *slab, bool *fresh)
     return jsm_slab_carve_ahead(slab, ahead_bytes(slab));
 }
 
-void *
+JSM_CORE void *
 jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
 {
     struct jsm_span *slab = th->front.active[c];
@@ -459,7 +459,7 @@ jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
 
 /* ---- Life ---- */
 
-void
+JSM_CORE void
 jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
 {
     th->front.thread_id = jsm_os_thread_id();
@@ -485,7 +485,7 @@ jsm_theap_open_shared(struct jsm_theap *th, struct jsm_heap *heap, unsigned shar
 }
 
 /* Takes a slab from wherever its state has it. */
-static void
+JSM_CORE static void
 unlist(struct jsm_theap *th, struct jsm_span *slab)
 {
     switch ((enum jsm_slab_state)slab->state) {
@@ -531,7 +531,7 @@ leave_slab(struct jsm_theap *th, struct jsm_span *slab)
         jsm_heap_detach(slab, jsm_slab_left(slab));
 }
 
-void
+JSM_CORE void
 jsm_theap_leave_all(struct jsm_theap *th)
 {
     jsm_quarantine_drain(th);
@@ -546,7 +546,7 @@ jsm_theap_leave_all(struct jsm_theap *th)
     jsm_cache_drop(th);
 }
 
-void
+JSM_CORE void
 jsm_theap_close(struct jsm_theap *th)
 {
     jsm_theap_leave_all(th);

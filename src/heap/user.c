@@ -154,7 +154,7 @@ user_span_alloc(struct jsm_user_heap *u, size_t n, size_t align, enum jsm_span_w
     return span != NULL ? span : new_span(u, n, align, want, clean);
 }
 
-struct jsm_span *
+JSM_CORE struct jsm_span *
 jsm_heap_span_alloc(struct jsm_theap *th, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
 {
     if (jsm_likely(!jsm_heap_is_user(th->heap))) {
@@ -172,7 +172,7 @@ jsm_heap_span_alloc(struct jsm_theap *th, size_t n_slices, size_t align_slices, 
     return span;
 }
 
-void
+JSM_CORE void
 jsm_heap_span_free(struct jsm_span *span)
 {
     struct jsm_heap *heap = jsm_span_heap(span);
@@ -188,7 +188,7 @@ jsm_heap_span_free(struct jsm_span *span)
         jsm_span_free(span);
 }
 
-size_t
+JSM_CORE size_t
 jsm_heap_mmap_threshold(const struct jsm_heap *heap)
 {
     if (jsm_heap_is_user(heap)) {
@@ -227,7 +227,7 @@ jsm_heap_huge_alloc(struct jsm_theap *th, size_t bytes, size_t align)
     return span;
 }
 
-void
+JSM_CORE void
 jsm_heap_note_large(struct jsm_theap *th, struct jsm_span *span)
 {
     if (jsm_heap_is_user(th->heap))
@@ -317,7 +317,7 @@ jsm_user_heap_alloc(struct jsm_theap *th, unsigned c, size_t bytes, size_t align
     return p != NULL ? p : jsm_large_alloc(th, jsm_max(bytes, (size_t)1), align, false);
 }
 
-size_t
+JSM_CORE size_t
 jsm_heap_slab_slices(const struct jsm_heap *heap, unsigned c)
 {
     bool is_own = jsm_heap_is_user(heap) && const_user_of(heap)->shard != NULL;

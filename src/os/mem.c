@@ -44,7 +44,7 @@ injected_failure(void)
     return true;
 }
 
-size_t
+JSM_CORE size_t
 jsm_os_page_bytes(void)
 {
     static _Atomic(size_t) page_bytes;
@@ -61,7 +61,7 @@ jsm_os_page_bytes(void)
     return n;
 }
 
-static void *
+JSM_CORE static void *
 map_raw(size_t bytes, int protection)
 {
     if (injected_failure())
@@ -73,7 +73,7 @@ map_raw(size_t bytes, int protection)
     return p == MAP_FAILED ? NULL : p;
 }
 
-static void *
+JSM_CORE static void *
 map_aligned(size_t bytes, size_t align, int protection)
 {
     size_t page = jsm_os_page_bytes();
@@ -98,7 +98,7 @@ map_aligned(size_t bytes, size_t align, int protection)
     return start;
 }
 
-void *
+JSM_CORE void *
 jsm_os_reserve(size_t bytes, size_t align)
 {
     return map_aligned(bytes, align, PROT_NONE);
@@ -122,13 +122,13 @@ protect(void *addr, size_t bytes, int protection)
     return result;
 }
 
-int
+JSM_CORE int
 jsm_os_commit(void *addr, size_t bytes)
 {
     return protect(addr, bytes, PROT_READ | PROT_WRITE);
 }
 
-int
+JSM_CORE int
 jsm_os_commit_read(void *addr, size_t bytes)
 {
     return protect(addr, bytes, PROT_READ);
@@ -360,7 +360,7 @@ jsm_os_resident_in(const void *addr, size_t bytes)
     return n_resident * page;
 }
 
-size_t
+JSM_CORE size_t
 jsm_os_address_limit_bytes(void)
 {
     int saved_errno = errno;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@
 /* <linux/futex.h> has these, but not each libc comes with the headers of the kernel. */
 enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 
-uint32_t
+JSM_CORE uint32_t
 jsm_os_now_ms(void)
 {
     struct timespec now;
@@ -36,8 +37,8 @@ jsm_os_now_ms(void)
 }
 
 /* Here and for the address limit: the system call, not the function of libc, which lies in a part
- * of libc that programs seldom touch.  64 KiB of it become resident at the first use. */
-unsigned
+ * of libc that programs seldom touch.  64 KiB of it become resident at the first use, see JSM_CORE. */
+JSM_CORE unsigned
 jsm_os_cpus(void)
 {
     int saved_errno = errno;
@@ -52,7 +53,7 @@ jsm_os_cpus(void)
     return n > 0 ? n : 1;
 }
 
-uint64_t
+JSM_CORE uint64_t
 jsm_os_entropy(void)
 {
     uint64_t bits = 0;
@@ -126,7 +127,7 @@ jsm_os_write(const char *text, size_t len)
         jsm_os_write_fd(fd, text, len);
 }
 
-const char *
+JSM_CORE const char *
 jsm_os_program_path(void)
 {
     const char *path = (const char *)getauxval(AT_EXECFN);
@@ -134,13 +135,26 @@ jsm_os_program_path(void)
     return path != NULL ? path : "";
 }
 
-const char *
-jsm_os_getenv(const char *name)
+/* What glibc's pthread_atfork() calls, by a few instructions that are linked into the library: behind all else, on a
+ * page that is not touched otherwise.  See JSM_CORE. */
+int __register_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void), void *object)
+    __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+JSM_CORE int
+jsm_os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
 {
-    return secure_getenv(name);
+    return __register_atfork != NULL ? __register_atfork(before, in_parent, in_child, __dso_handle)
+                                     : pthread_atfork(before, in_parent, in_child);
 }
 
-int
+JSM_CORE const char *
+jsm_os_getenv(const char *name)
+{
+    return getauxval(AT_SECURE) != 0 ? NULL : getenv(name); /* secure_getenv() lies apart from both */
+}
+
+JSM_CORE int
 jsm_os_open_read(const char *path)
 {
     int saved_errno = errno;
@@ -239,7 +253,7 @@ is_first_stderr(const struct stat *now)
     return now->st_dev == first_stderr.device && now->st_ino == first_stderr.file;
 }
 
-void
+JSM_CORE void
 jsm_os_stderr_note(void)
 {
     int saved_errno = errno;

@@ -152,6 +152,9 @@ extern _Atomic(const char *) jsm_os_abort_text;
 /* The path by which the program was started; "" if unknown. */
 const char *jsm_os_program_path(void);
 
+/* pthread_atfork(). */
+int jsm_os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+
 /* Value of an environment variable, NULL if unset or in a set-user-ID program. */
 const char *jsm_os_getenv(const char *name);
 

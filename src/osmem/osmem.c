@@ -39,7 +39,7 @@ set_up(void)
 
     /* ORDER Q1: relaxed; who comes second does not need what the first is doing. */
     if (!jsm_exchange_relaxed(&is_set_up, 1))
-        (void)pthread_atfork(hold, leave, leave);
+        (void)jsm_os_at_fork(hold, leave, leave);
     errno = saved_errno;
 }
 

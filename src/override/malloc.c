@@ -33,7 +33,7 @@ int malloc_trim(size_t pad);
 void malloc_stats(void);
 int malloc_info(int options, FILE *stream);
 
-static void *
+JSM_CORE static void *
 own_malloc(size_t size)
 {
     return jsm_malloc_fast(size);
@@ -69,19 +69,19 @@ is_second(void)
     return answer == YES;
 }
 
-JSM_EXPORT void
+JSM_CORE JSM_EXPORT void
 free(void *p)
 {
     jsm_free_fast(p);
 }
 
-JSM_EXPORT void *
+JSM_CORE JSM_EXPORT void *
 calloc(size_t count, size_t size)
 {
     return jsm_calloc_fast(count, size);
 }
 
-JSM_EXPORT void *
+JSM_CORE JSM_EXPORT void *
 realloc(void *p, size_t size)
 {
     return jsm_realloc(p, size);
@@ -289,7 +289,7 @@ INIT(lsan_init);
 INIT(msan_init);
 INIT(tsan_init);
 
-__attribute__((constructor)) static void
+JSM_CORE __attribute__((constructor)) static void
 tell_second(void)
 {
     const struct {

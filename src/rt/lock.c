@@ -45,7 +45,7 @@ lock_slow(struct jsm_lock *lock)
         jsm_os_futex_wait(&lock->word, 2);
 }
 
-void
+JSM_CORE void
 jsm_lock(struct jsm_lock *lock)
 {
     uint32_t open = 0;
@@ -72,7 +72,7 @@ jsm_lock_try(struct jsm_lock *lock)
     return true;
 }
 
-void
+JSM_CORE void
 jsm_unlock(struct jsm_lock *lock)
 {
     if (JSM_DEBUG >= 2)

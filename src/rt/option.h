@@ -34,7 +34,7 @@ extern bool jsm_options_fixed;                     /* [lock options] see jsm_opt
 
 /* What glibc calls an option: the variable, and the part of the tunable behind "glibc.malloc." */
 struct glibc_option {
-    const char *variable, *tunable;
+    char variable[24], tunable[20]; /* no pointers: the table is JSM_CORE_CONST with all that is in it */
     enum jsm_opt opt;
 };
 enum { GLIBC_OPTIONS = 9 };

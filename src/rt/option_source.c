@@ -35,7 +35,7 @@ jsm_options_read_list(uint32_t origin, const char *s)
 
 /* ---- glibc's ---- */
 
-const struct glibc_option jsm_glibc_options[GLIBC_OPTIONS] = {
+JSM_CORE_CONST const struct glibc_option jsm_glibc_options[GLIBC_OPTIONS] = {
     { "MALLOC_ARENA_MAX", "arena_max", JSM_OPT_ARENA_MAX },
     { "MALLOC_TRIM_THRESHOLD_", "trim_threshold", JSM_OPT_TRIM_THRESHOLD },
     { "MALLOC_MMAP_THRESHOLD_", "mmap_threshold", JSM_OPT_MMAP_THRESHOLD },
@@ -234,7 +234,7 @@ read_lines(struct conf *conf, int fd)
         read_line(conf, buffer, have);
 }
 
-void
+JSM_CORE void
 jsm_options_read_file(const char *path, const char *program)
 {
     struct conf conf = { .program = program, .applies = true };
@@ -265,25 +265,27 @@ program_name(void)
 static void
 read_all(void)
 {
-    const char *path = jsm_os_getenv("JSMALLOC_CONF"), *list;
+    JSM_CORE_CONST static const char path_variable[] = "JSMALLOC_CONF", list_variable[] = "JSMALLOC_OPTIONS",
+                                     tunables_variable[] = "GLIBC_TUNABLES", conf_file[] = JSM_CONF_FILE;
+    const char *path = jsm_os_getenv(path_variable), *list;
 
-    jsm_options_read_file(path != NULL ? path : JSM_CONF_FILE, program_name());
+    jsm_options_read_file(path != NULL ? path : conf_file, program_name());
     read_glibc_variables();
-    list = jsm_os_getenv("GLIBC_TUNABLES");
+    list = jsm_os_getenv(tunables_variable);
     if (list != NULL)
         jsm_options_read_tunables(list);
-    list = jsm_os_getenv("JSMALLOC_OPTIONS");
+    list = jsm_os_getenv(list_variable);
     if (list != NULL)
         jsm_options_read_list(ORIGIN_LIST, list);
     if (jsm_option(JSM_OPT_CONFIRM) != 0)
         jsm_options_confirm();
     if (path != NULL)
-        jsm_conf_name = "JSMALLOC_CONF"; /* the environment may change later */
+        jsm_conf_name = path_variable; /* the environment may change later */
 }
 
 static bool all_read; /* [lock options] */
 
-void
+JSM_CORE void
 jsm_options_init(void)
 {
     extern char **environ;
@@ -298,7 +300,7 @@ jsm_options_init(void)
     jsm_unlock(&jsm_options_lock);
 }
 
-bool
+JSM_CORE bool
 jsm_options_fix(void)
 {
     jsm_lock(&jsm_options_lock);

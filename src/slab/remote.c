@@ -37,7 +37,7 @@ emptied(uint64_t word)
     return word & UINT64_C(0xffffffff);
 }
 
-enum jsm_remote_act
+JSM_CORE enum jsm_remote_act
 jsm_slab_publish(struct jsm_span *slab, uint32_t head, uint32_t tail, uint32_t n)
 {
     /* ORDER: relaxed, a first guess. */
@@ -71,14 +71,14 @@ join(struct jsm_span *slab, uint32_t head, uint32_t n)
     slab->head = (uint16_t)head;
 }
 
-bool
+JSM_CORE bool
 jsm_slab_has_remote(const struct jsm_span *slab)
 {
     /* ORDER: relaxed, a hint. */
     return jsm_remote_blocks(jsm_load_relaxed(&slab->remote)) > 0;
 }
 
-uint32_t
+JSM_CORE uint32_t
 jsm_slab_take_remote(struct jsm_span *slab)
 {
     /* ORDER: relaxed, a hint: missing what is under way only delays it. */
@@ -94,7 +94,7 @@ jsm_slab_take_remote(struct jsm_span *slab)
     return jsm_remote_blocks(old);
 }
 
-bool
+JSM_CORE bool
 jsm_slab_sleep(struct jsm_span *slab)
 {
     /* ORDER: relaxed, a first guess. */
@@ -109,7 +109,7 @@ jsm_slab_sleep(struct jsm_span *slab)
     return true;
 }
 
-void
+JSM_CORE void
 jsm_slab_wake(struct jsm_span *slab)
 {
     /* ORDER: relaxed, a first guess. */
@@ -121,7 +121,7 @@ jsm_slab_wake(struct jsm_span *slab)
         ;
 }
 
-bool
+JSM_CORE bool
 jsm_slab_is_pinned(const struct jsm_span *slab)
 {
     /* ORDER: relaxed; only the owner, who asks, takes a pin back, and with no block outside
@@ -143,7 +143,7 @@ jsm_slab_unpin(struct jsm_span *slab)
     return jsm_remote_blocks(old);
 }
 
-bool
+JSM_CORE bool
 jsm_slab_detach(struct jsm_span *slab, uint32_t goal)
 {
     /* ORDER: relaxed, a first guess. */
@@ -160,7 +160,7 @@ jsm_slab_detach(struct jsm_span *slab, uint32_t goal)
     return act;
 }
 
-bool
+JSM_CORE bool
 jsm_slab_adopt(struct jsm_span *slab, uint32_t *blocks)
 {
     /* ORDER: relaxed, a first guess. */
@@ -185,7 +185,7 @@ jsm_slab_acquire_all(const struct jsm_span *slab)
     (void)jsm_load_acquire(&slab->remote);
 }
 
-bool
+JSM_CORE bool
 jsm_slab_settle(struct jsm_span *slab, uint64_t *word, uint32_t goal)
 {
     uint64_t new = word_of(jsm_remote_head(*word), jsm_remote_blocks(*word), goal, JSM_REMOTE_DETACHED);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-const struct jsm_span jsm_slab_none = { .head = JSM_LINK_END };
+JSM_CORE_CONST const struct jsm_span jsm_slab_none = { .head = JSM_LINK_END };
 
 /* Arrays of one class are of one size, but for short slabs, whose arrays are all as short as can be. */
 enum { CLASS_IDS = 64, SHORT_LINKS = CLASS_IDS - 1, SHORT_LINK_BYTES = 32 };
@@ -52,7 +52,7 @@ write_parts(struct jsm_span *slab)
     }
 }
 
-bool
+JSM_CORE bool
 jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool clean)
 {
     uint32_t cells = full_capacity(slab, block_bytes);
@@ -91,7 +91,7 @@ jsm_slab_init(struct jsm_span *slab, unsigned class_id, size_t block_bytes, bool
     return true;
 }
 
-void
+JSM_CORE void
 jsm_slab_fini(struct jsm_span *slab)
 {
     uint32_t cells = full_capacity(slab, slab->block_bytes);
@@ -173,7 +173,7 @@ scatter(uint16_t *link, uint32_t first, uint32_t n)
     }
 }
 
-bool
+JSM_CORE bool
 jsm_slab_carve_ahead(struct jsm_span *slab, size_t bytes)
 {
     uint32_t first = slab->carved, n = slab->capacity - first;
@@ -204,7 +204,7 @@ jsm_slab_carve_ahead(struct jsm_span *slab, size_t bytes)
     return true;
 }
 
-bool
+JSM_CORE bool
 jsm_slab_recarve(struct jsm_span *slab)
 {
     uint32_t n = jsm_max(1u, (uint32_t)JSM_SLAB_CARVE_BYTES / slab->block_bytes);
@@ -221,7 +221,7 @@ jsm_slab_recarve(struct jsm_span *slab)
     return true;
 }
 
-uint32_t
+JSM_CORE uint32_t
 jsm_slab_used(const struct jsm_span *slab)
 {
     switch ((enum jsm_slab_state)slab->state) {
@@ -239,7 +239,7 @@ jsm_slab_used(const struct jsm_span *slab)
 enum { SEEN_BITS = 13, SEEN_MAX = (1 << SEEN_BITS) - 1 };
 _Static_assert(JSM_SLAB_CAPACITY_MAX == SEEN_MAX + 1, "what is noted fits, but for one value");
 
-void
+JSM_CORE void
 jsm_slab_note(struct jsm_span *slab)
 {
     /* One too high, as a biased slab has one used block less than `left`. */

@@ -77,7 +77,7 @@ jsm_memory_limit_bytes(void)
 }
 
 /* How much memory may still come into use before seven eighths of memory_limit are. */
-static size_t
+JSM_CORE static size_t
 room_bytes(void)
 {
     size_t limit = jsm_memory_limit_bytes();
@@ -106,7 +106,7 @@ limit_bytes(void)
     return (jsm_max(LIMIT_MIN_SLICES, used / 8) + jsm_min(extra, used)) << JSM_SLICE_SHIFT;
 }
 
-size_t
+JSM_CORE size_t
 jsm_purge_limit_bytes(void)
 {
     return jsm_min(limit_bytes(), room_bytes());
@@ -208,7 +208,7 @@ purge_oldest(struct jsm_shard *shard, size_t want, uint32_t now_ms, uint32_t age
 }
 
 /* Gives back up to `want` slices that are at least `age_ms` old, of all shards. */
-static size_t
+JSM_CORE static size_t
 purge(size_t want, uint32_t age_ms, size_t max_calls)
 {
     uint32_t now_ms = jsm_os_now_ms();
@@ -261,9 +261,13 @@ tick(uint32_t now_ms)
         purge_aged(delay_ms == 0 ? 0 : (uint64_t)delay_ms << shift);
 }
 
-static void
+JSM_CORE static void
 tick_if_due(void)
 {
+    /* Small programs end before there is anything to look for; libc's clock is in a part of it that they do not touch.
+     * ORDER: relaxed, see above. */
+    if (jsm_load_relaxed(&jsm_dirty_slices) == 0 && jsm_load_relaxed(&jsm_kept_bytes) < JSM_SLICE_BYTES)
+        return;
     uint32_t now_ms = jsm_os_now_ms();
 
     if (elapsed_ms(now_ms, &last_tick_ms) >= TICK_MS || jsm_option(JSM_OPT_PURGE_DELAY) == 0) {
@@ -279,7 +283,7 @@ tick_if_due(void)
     }
 }
 
-void
+JSM_CORE void
 jsm_purge_tick(void)
 {
     tick_if_due();
@@ -294,7 +298,7 @@ jsm_purge_tick(void)
     }
 }
 
-void
+JSM_CORE void
 jsm_purge_balance(void)
 {
     /* ORDER: relaxed, see above. */

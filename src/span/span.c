@@ -26,7 +26,7 @@ lock_first_of_shards(void)
     jsm_lock(lock);
 }
 
-JSM_COLD static unsigned
+JSM_CORE JSM_COLD static unsigned
 decide_shards(void)
 {
     int64_t option = jsm_option(JSM_OPT_ARENA_MAX);
@@ -48,7 +48,7 @@ decide_shards(void)
     return n;
 }
 
-unsigned
+JSM_CORE unsigned
 jsm_shard_count(void)
 {
     /* ORDER: relaxed; who finds 0 asks again. */
@@ -94,7 +94,7 @@ jsm_span_peak_bytes(void)
     return jsm_load_relaxed(&peak_bytes);
 }
 
-void
+JSM_CORE void
 jsm_span_note_peak(void)
 {
     /* ORDER: relaxed, all three; amounts. */
@@ -122,7 +122,7 @@ bin_insert(struct jsm_shard *shard, struct jsm_span *span, struct jsm_link *olde
     count(&shard->free_slices, span->n_slices, 0);
 }
 
-void
+JSM_CORE void
 jsm_span_unlist_locked(struct jsm_shard *shard, struct jsm_span *span)
 {
     size_t bin = jsm_span_bin(span->n_slices), dirty = jsm_dirty_slices_of(span) != 0;
@@ -157,7 +157,7 @@ older_than(struct jsm_shard *shard, struct jsm_span *span)
 }
 
 /* Writes the descriptors of a free span at slice `index` and lists it, behind `older` by age. */
-static void
+JSM_CORE static void
 list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_t n, uint32_t freed_at_ms,
            struct jsm_link *older)
 {
@@ -175,7 +175,7 @@ list_range(struct jsm_shard *shard, struct jsm_arena *arena, size_t index, size_
     bin_insert(shard, span, older);
 }
 
-void
+JSM_CORE void
 jsm_span_list_locked(struct jsm_shard *shard, struct jsm_span *span, uint32_t freed_at_ms, bool left_over)
 {
     struct jsm_arena *arena = jsm_arena_at(span->arena);
@@ -217,7 +217,7 @@ bin_best(struct jsm_link *bin, size_t n, bool newest)
     return best;
 }
 
-static struct jsm_span *
+JSM_CORE static struct jsm_span *
 half_best(struct jsm_shard *shard, size_t dirty, size_t n, bool newest)
 {
     size_t bin = jsm_span_bin(n);
@@ -249,7 +249,7 @@ best_fit(struct jsm_shard *shard, size_t n, enum jsm_span_want want)
 /* ---- Handing out ---- */
 
 /* Makes [index, index + n) of the arena a BUSY span. */
-static struct jsm_span *
+JSM_CORE static struct jsm_span *
 hand_out(struct jsm_arena *arena, size_t index, size_t n, bool *clean)
 {
     struct jsm_span *span = jsm_pagemap_find(arena->base + (index << JSM_SLICE_SHIFT));
@@ -272,7 +272,7 @@ hand_out(struct jsm_arena *arena, size_t index, size_t n, bool *clean)
     return span;
 }
 
-static struct jsm_span *
+JSM_CORE static struct jsm_span *
 alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, enum jsm_span_want want, bool *clean)
 {
     struct jsm_span *span = best_fit(shard, n + align - 1, want);
@@ -295,7 +295,7 @@ alloc_from_bins(struct jsm_shard *shard, size_t n, size_t align, enum jsm_span_w
     return hand_out(arena, index + skip, n, clean);
 }
 
-static struct jsm_span *
+JSM_CORE static struct jsm_span *
 alloc_from_frontier(struct jsm_shard *shard, size_t n, size_t align, bool *clean)
 {
     for (struct jsm_arena *arena = shard->arenas; arena != NULL; arena = arena->next) {
@@ -349,7 +349,7 @@ alloc_from_break(size_t n, size_t align, enum jsm_span_want want, bool *clean)
 }
 
 /* One attempt: own bins, bins of the other shards, own frontiers, a new arena, other frontiers. */
-static struct jsm_span *
+JSM_CORE static struct jsm_span *
 alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, bool *clean)
 {
     struct jsm_span *span = NULL;
@@ -395,7 +395,7 @@ alloc_once(unsigned shard_id, size_t n, size_t align, enum jsm_span_want want, b
     return span;
 }
 
-struct jsm_span *
+JSM_CORE struct jsm_span *
 jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
 {
     if (n_slices > UINT32_MAX / 2 || align_slices > UINT32_MAX / 2)
@@ -424,7 +424,7 @@ jsm_span_alloc_own(struct jsm_shard *shard, size_t n_slices, size_t align_slices
 
 /* ---- Taking back ---- */
 
-void
+JSM_CORE void
 jsm_span_free(struct jsm_span *span)
 {
     struct jsm_shard *shard = jsm_shard_of(jsm_arena_at(span->arena));

@@ -27,7 +27,7 @@ enter_fallback(void)
 }
 
 /* The theap to allocate from; leave() after use. */
-static struct jsm_theap *
+JSM_CORE static struct jsm_theap *
 enter(struct jsm_heap *heap)
 {
     if (jsm_unlikely(jsm_heap_is_user(heap)))
@@ -58,7 +58,7 @@ fill_new(void *p, size_t bytes)
 
 /* ---- Allocating ---- */
 
-static void *
+JSM_CORE static void *
 alloc_in_class(struct jsm_theap *th, unsigned c, size_t bytes, size_t align, bool zero)
 {
     struct jsm_span *slab = th->front.active[c];
@@ -115,7 +115,7 @@ jsm_zero_is_null(const struct jsm_heap *heap)
     return jsm_option(JSM_OPT_ZERO_SIZE) != 0 || (jsm_heap_is_user(heap) && jsm_user_heap_zero_null(heap));
 }
 
-void *
+JSM_CORE void *
 jsm_malloc_in(struct jsm_heap *heap, size_t bytes, bool zero)
 {
     if (jsm_unlikely(bytes > PTRDIFF_MAX))
@@ -168,7 +168,7 @@ take_hardened(size_t bytes, enum jsm_origin origin)
     return jsm_harden_take(slab, slab->head, bytes, origin, jsm_harden_is_full());
 }
 
-JSM_NOINLINE static void *
+JSM_CORE JSM_NOINLINE static void *
 malloc_slower(size_t bytes, bool zero)
 {
     struct jsm_theap *th = jsm_theap_tls;
@@ -221,7 +221,7 @@ malloc_full(size_t bytes, struct jsm_theap *th, bool zero)
 }
 
 /* With option guard_sample this is the fast path, and with harden the first step of it. */
-void *
+JSM_CORE void *
 jsm_malloc_slow(size_t bytes)
 {
     struct jsm_theap *th = jsm_theap_tls;
@@ -238,7 +238,7 @@ jsm_malloc_slow(size_t bytes)
     return malloc_slower(bytes, false);
 }
 
-void *
+JSM_CORE void *
 jsm_calloc_slow(size_t bytes)
 {
     struct jsm_theap *th = jsm_theap_tls;
@@ -248,7 +248,7 @@ jsm_calloc_slow(size_t bytes)
     return th->front.slow == JSM_SLOW_FULL ? malloc_full(bytes, th, true) : malloc_slower(bytes, true);
 }
 
-void *
+JSM_CORE void *
 jsm_malloc_medium(size_t bytes)
 {
     if (jsm_likely(bytes <= JSM_CLASS_MAX_BYTES)) {
@@ -309,7 +309,7 @@ jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes)
 
 /* ---- Freeing ---- */
 
-bool
+JSM_CORE bool
 jsm_block_expect(const char *function, const void *p, struct jsm_block *block)
 {
     jsm_block_find(p, block);
@@ -319,14 +319,14 @@ jsm_block_expect(const char *function, const void *p, struct jsm_block *block)
     return false;
 }
 
-bool
+JSM_CORE bool
 jsm_block_expect_of(const char *function, const void *p, struct jsm_block *block, enum jsm_origin origin)
 {
     return jsm_block_expect(function, p, block) &&
         (!jsm_hardened() || jsm_harden_expect_origin(function, block, origin));
 }
 
-void
+JSM_CORE void
 jsm_free_found(const struct jsm_block *block)
 {
     int saved_errno = errno;
@@ -340,7 +340,7 @@ jsm_free_found(const struct jsm_block *block)
     errno = saved_errno;
 }
 
-JSM_NOINLINE static void
+JSM_CORE JSM_NOINLINE static void
 free_rare(void *p)
 {
     struct jsm_block block;
@@ -388,7 +388,7 @@ free_plain(struct jsm_theap *th, struct jsm_span *slab, void *p)
     free_rare(p);
 }
 
-void
+JSM_CORE void
 jsm_free_slow(struct jsm_span *slab, void *p)
 {
     struct jsm_theap *th = jsm_theap_tls;

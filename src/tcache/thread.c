@@ -27,7 +27,7 @@ static bool process_set_up;                        /* [lock threads] */
 static bool have_exit_key;                         /* [lock threads] never taken back */
 static pthread_key_t exit_key;
 
-struct jsm_theap *
+JSM_CORE struct jsm_theap *
 jsm_theap_peek(void)
 {
     return own_theap;
@@ -42,14 +42,14 @@ struct scope {
 static _Thread_local struct scope *scope; /* the innermost */
 static struct jsm_meta_pool scopes;
 
-struct jsm_heap *
+JSM_CORE struct jsm_heap *
 jsm_heap_now(void)
 {
     return jsm_likely(scope == NULL) ? &jsm_heap_default : scope->heap;
 }
 
 /* The fast paths see the thread's theap only when plain malloc lands there. */
-static void
+JSM_CORE static void
 set_fast_theap(void)
 {
     jsm_theap_tls = own_theap != NULL && !jsm_heap_is_user(jsm_heap_now()) ? own_theap : JSM_THEAP_NONE;
@@ -100,7 +100,7 @@ give_back(struct jsm_theap *th)
 
 /* The thread ends.  What it frees from here on, in later destructors, goes to the owners
  * directly, and what it allocates comes from the fallback theap. */
-static void
+JSM_CORE static void
 thread_exit(void *theap)
 {
     while (jsm_scope_pop() != NULL)
@@ -137,17 +137,17 @@ theap_new_locked(void)
 
 /* When the library is loaded, or at the first allocation if that comes sooner.  At the first allocation alone would be
  * too late: another thread could be in the middle of fork() by then. */
-__attribute__((constructor)) static void
+JSM_CORE __attribute__((constructor)) static void
 watch_forks(void)
 {
     static _Atomic(uint32_t) watched;
 
     /* ORDER: relaxed; it only counts who is the first. */
     if (jsm_exchange_relaxed(&watched, 1) == 0)
-        (void)pthread_atfork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
+        (void)jsm_os_at_fork(jsm_fork_prepare, jsm_fork_parent, jsm_fork_child);
 }
 
-JSM_COLD static struct jsm_theap *
+JSM_CORE JSM_COLD static struct jsm_theap *
 theap_make(void)
 {
     jsm_options_init();
@@ -177,7 +177,7 @@ theap_make(void)
     return th;
 }
 
-struct jsm_theap *
+JSM_CORE struct jsm_theap *
 jsm_theap_get(void)
 {
     if (jsm_likely(own_theap != NULL))
@@ -246,7 +246,7 @@ age_caches(void)
     jsm_unlock(&threads_lock);
 }
 
-void
+JSM_CORE void
 jsm_threads_do(void)
 {
     /* ORDER: relaxed; flags, of which each is done by whoever takes it. */
