@@ -7,7 +7,7 @@
 #include "unit.h"
 
 #include "arena/arena.h"
-#include "heap/heap.h"
+#include "tcache/tcache.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -196,15 +196,121 @@ test_guard(void)
     ok(is_set && is_guarded, "who finds the pool of guarded blocks finds it whole");
 }
 
+/* ---- What checks look at ---- */
+
+static void *_Atomic given;
+
+/* Makes a slab of several slices, and a guarded block. */
+static void *
+make_things(void *unused)
+{
+    void *guarded = NULL;
+
+    warm_up();
+    reach(1);
+    wait_for(2);
+    void *p = jsm_malloc(10000);
+    for (int i = 0; i < 1000 && guarded == NULL; i++) /* the first time it is drawn when one is due */
+        guarded = jsm_guard_alloc(&jsm_heap_default, 100, 16);
+    reach(3);
+    wait_for(4);
+    jsm_free(p);
+    jsm_free(guarded);
+    return guarded == NULL ? NULL : unused;
+}
+
+static void
+test_check_others(void)
+{
+    pthread_t thread;
+    bool is_set = jsm_option_set("guard_sample", "99") == 1;
+    void *made = NULL;
+
+    reach(0);
+    warm_up();
+    pthread_create(&thread, NULL, make_things, &given);
+    wait_for(1);
+    reach(2);
+    wait_for(3);
+    int faults = jsm_check();
+    reach(4);
+    pthread_join(thread, &made);
+    is_set = is_set && jsm_option_set("guard_sample", "off") == 1;
+    ok(is_set && made != NULL && faults == 0, "who checks finds slabs and guarded blocks of others whole");
+}
+
+enum { BLOCK_BYTES = 1000, BLOCKS = 200, FREED = 15 }; /* more than two slabs; less than an outbox */
+
+/* Frees some blocks of a slab of the other thread's that is full, and is in the inbox of that one then. */
+static void *
+free_some(void *unused)
+{
+    void **p;
+
+    warm_up();
+    reach(1);
+    while ((p = jsm_load_acquire(&given)) == NULL) /* a program hands its blocks over like this */
+        sched_yield();
+    for (size_t i = 0; i < FREED; i++)
+        jsm_free(p[i]);
+    jsm_theap_flush(jsm_theap_peek());
+    reach(2);
+    wait_for(3);
+    return unused;
+}
+
+/* Moves blocks of one slab that is full to the front. */
+static void
+sort_by_slab(void *block[BLOCKS])
+{
+    const struct jsm_span *slab = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < BLOCKS; i++) {
+        const struct jsm_span *its = jsm_pagemap_find(block[i]);
+        if (its->state != JSM_SLAB_FULL || (slab != NULL && its != slab))
+            continue;
+        slab = its;
+        void *p = block[i];
+        block[i] = block[n];
+        block[n++] = p;
+    }
+}
+
+static void
+test_check_inbox(void)
+{
+    static void *block[BLOCKS];
+    pthread_t thread;
+
+    reach(0);
+    pthread_create(&thread, NULL, free_some, NULL);
+    wait_for(1); /* with another thread about, slabs that are full sleep */
+    for (size_t i = 0; i < BLOCKS; i++)
+        block[i] = jsm_malloc(BLOCK_BYTES);
+    sort_by_slab(block);
+    jsm_store_release(&given, block);
+    wait_for(2);
+    bool is_posted = jsm_load_relaxed(&jsm_theap_peek()->inbox) != NULL;
+    int faults = jsm_check();
+    reach(3);
+    pthread_join(thread, NULL);
+    for (size_t i = FREED; i < BLOCKS; i++)
+        jsm_free(block[i]);
+    ok(is_posted && faults == 0, "and finds whole what is in its inbox");
+}
+
 int
 main(void)
 {
-    plan(5);
+    plan(7);
     end_if_stuck();
     test_try();
     test_heap();
-    test_arena();
     test_report();
     test_guard();
+    test_check_others();
+    test_check_inbox();
+    test_arena(); /* makes one that no check would take for sound */
     return done();
 }

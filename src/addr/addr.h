@@ -204,8 +204,8 @@ jsm_freed_at_ms(const struct jsm_span *span)
 JSM_INLINE void
 jsm_set_kind(struct jsm_span *span, enum jsm_kind kind)
 {
-    /* ORDER: release, with nobody who runs, so not observable: the child of fork() finds the fields of other
-     * threads' spans as they were when the kind was written, or later. */
+    /* ORDER: release, with jsm_kind_seen().  And the child of fork() finds the fields of other threads' spans as they
+     * were when the kind was written, or later. */
     jsm_store_release(&span->kind, (uint8_t)kind);
 }
 

@@ -562,7 +562,8 @@ glance(struct pool *pool, struct slot *slot, const struct jsm_heap *heap, struct
     if (is_live) {
         find(pool, slot, block);
         is_live = heap == NULL || jsm_span_heap(block->span) == heap;
-        /* ORDER G3: release, as it was. */
+        /* ORDER G3: release, as it was, and after our reads of it and its pages.  Not observable by races: who frees it
+         * takes the pages away by a system call. */
         jsm_store_release(&slot->state, LIVE);
     }
     jsm_unlock(&jsm_guard_lock);
@@ -632,7 +633,7 @@ jsm_guard_check(struct jsm_faults *faults)
             continue;
         if (spoilt(pool, slot) != NULL)
             spoilt_blocks[n++] = slot->start;
-        /* ORDER G3: release, as it was. */
+        /* ORDER G3: release, as in glance(); not observable either. */
         jsm_store_release(&slot->state, LIVE);
     }
     jsm_unlock(&jsm_guard_lock);

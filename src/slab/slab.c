@@ -494,13 +494,13 @@ jsm_slab_fault(const struct jsm_span *slab)
     uint32_t used = jsm_slab_used(slab);
     if (slab->carved != used + n_free + n_purged)
         return "slab whose lists do not add up, at ";
-    if (!cells_are_good(slab, &lists))
-        return "slab with a cell that leads to nowhere at ";
     /* ORDER: acquire, with R1: the links of the list.  Who publishes meanwhile does so in front of it. */
     uint64_t word = jsm_load_acquire(&slab->remote);
     uint32_t n = jsm_remote_blocks(word);
     if (n > used || (n > 0 && list_length(slab, &lists, jsm_remote_head(word), n) != n))
         return "slab with a broken list of blocks that others freed at ";
+    if (!cells_are_good(slab, &lists))
+        return "slab with a cell that leads to nowhere at ";
     return NULL;
 }
 

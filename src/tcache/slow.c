@@ -357,14 +357,14 @@ free_hardened(void *p)
 }
 
 JSM_NOINLINE static void
-free_on(struct jsm_theap *th, struct jsm_span *slab, void *p)
+free_on(struct jsm_span *slab, void *p, struct jsm_theap *th)
 {
     if (jsm_unlikely(!jsm_harden_free_usual(th, slab, p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID, false)))
         free_hardened(p);
 }
 
 JSM_NOINLINE static void
-free_full(struct jsm_theap *th, struct jsm_span *slab, void *p)
+free_full(struct jsm_span *slab, void *p, struct jsm_theap *th)
 {
     if (jsm_unlikely(!jsm_harden_free_usual(th, slab, p, JSM_ORIGIN_MALLOC, JSM_SIZE_UNSAID, true)))
         free_hardened(p);
@@ -397,9 +397,9 @@ jsm_free_slow(struct jsm_span *slab, void *p)
         if (p != NULL)
             free_plain(th, slab, p);
     } else if (th->front.slow == JSM_SLOW_HARDENED) {
-        free_on(th, slab, p);
+        free_on(slab, p, th);
     } else if (th->front.slow == JSM_SLOW_FULL) {
-        free_full(th, slab, p);
+        free_full(slab, p, th);
     } else {
         free_hardened(p);
     }
