@@ -4,6 +4,11 @@
 . "$top_srcdir/t/tap.sh"
 need_own_programs
 scratch
+has_own_break=yes
+# shellcheck disable=SC2086
+if printf '%s\n' '#include <features.h>' '#ifdef __GLIBC__' 'it_is_glibc' '#endif' | $CC -E - | grep -q it_is_glibc; then
+    has_own_break=
+fi
 
 # build SOURCE PROGRAM: as a reader of the manual would, but with the library of the build tree.
 # CC, CXX and LIBTOOL are commands with arguments.
@@ -34,6 +39,10 @@ try() {
     fi
     run "$2" > "$2.got" 2> "$2.err"
     is "$? $(grep '^jsmalloc: ' "$2.err")" "0 " "$1 compiles and succeeds"
+    if [ -n "$has_own_break" ] && grep -q sbrk "$source"; then
+        skip "$1 prints what the manual says" "the library has a break of its own where sbrk() moves nothing"
+        return
+    fi
     [ ! -e "$2.out" ] || is "$(cat "$2.got")" "$(cat "$2.out")" "$1 prints what the manual says"
 }
 

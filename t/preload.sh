@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: MIT
 . "$top_srcdir/t/tap.sh"
 [ -n "$JSM_LIB" ] || skip_all "built without override, or without the shared library"
-[ "$JSM_CROSS" = no ] || skip_all "built for another machine"
+[ "$JSM_CROSS" = no ] || skip_all "programs of this machine cannot be preloaded with it"
 scratch
 
 # A program of our own comes first: those of the system may be of another architecture.

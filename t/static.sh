@@ -12,13 +12,14 @@ installed_paths
 install_tree "$dest"
 
 # The pointer is right only if somebody relocates the program.
-echo 'static int zero, *volatile p = &zero; int main(void) { return *p; }' > "$scratch/empty.c"
+printf '%s\n' '#include <stdio.h>' 'static int zero, *volatile p = &zero; int main(void) { return *p + (puts("") < 0); }' \
+    > "$scratch/empty.c"
 printf '%s\n' '#include <string>' 'int main() { return (int)std::string(100, 0).size() - 100; }' > "$scratch/empty.cc"
 
 # can_link COMPILER SOURCE FLAG...: whether the compiler has what a static program needs.
 can_link() {
     # shellcheck disable=SC2068
-    $@ -o "$scratch/empty" 2> /dev/null && run "$scratch/empty"
+    $@ -o "$scratch/empty" 2> /dev/null && run "$scratch/empty" > "$scratch/empty.out"
 }
 
 # try DESCRIPTION COMPILER SOURCE FLAG...: builds and runs a program that says whose its memory is.

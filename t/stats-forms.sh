@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 . "$top_srcdir/t/tap.sh"
 [ -n "$JSM_LIB" ] || skip_all "built without override, or without the shared library"
-[ "$JSM_CROSS" = no ] || skip_all "built for another machine"
+[ "$JSM_CROSS" = no ] || skip_all "programs of this machine cannot be preloaded with it"
 scratch
 
 # check_with MODULE DESCRIPTION FORMAT ARG...: a Python of one's own seldom has the modules of the system.

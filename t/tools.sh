@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: MIT
 . "$top_srcdir/t/tap.sh"
 [ -n "$JSM_LIB" ] || skip_all "built without override, or without the shared library"
-[ "$JSM_CROSS" = no ] || skip_all "built for another machine"
+[ "$JSM_CROSS" = no ] || skip_all "programs of this machine cannot be preloaded with it"
 [ -z "$JSM_SANITIZER" ] || skip_all "a sanitizer is in the library"
 [ -z "${JSM_EMULATOR-}" ] || skip_all "an emulator runs the tests"
 scratch
