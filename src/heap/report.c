@@ -69,7 +69,7 @@ struct room {
     char text[REPORT_BYTES + 1];
     char names[2048];
 };
-static struct room rooms[ROOMS];
+JSM_SPARSE static struct room rooms[ROOMS];
 
 static struct room *
 take_room(void)
