@@ -16,10 +16,12 @@ printf '%s\n' '#include <stdio.h>' 'static int zero, *volatile p = &zero; int ma
     > "$scratch/empty.c"
 printf '%s\n' '#include <string>' 'int main() { return (int)std::string(100, 0).size() - 100; }' > "$scratch/empty.cc"
 
-# can_link COMPILER SOURCE FLAG...: whether the compiler has what a static program needs.
+# can_link COMPILER SOURCE FLAG...: whether the compiler has what a static program needs, and does not, as musl-gcc,
+# make another kind without a word.
 can_link() {
     # shellcheck disable=SC2068
-    $@ -o "$scratch/empty" 2> /dev/null && run "$scratch/empty" > "$scratch/empty.out"
+    $@ -o "$scratch/empty" 2> /dev/null && run "$scratch/empty" > "$scratch/empty.out" &&
+        ! readelf -l "$scratch/empty" 2> /dev/null | grep -q INTERP
 }
 
 # try DESCRIPTION COMPILER SOURCE FLAG...: builds and runs a program that says whose its memory is.

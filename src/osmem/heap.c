@@ -15,7 +15,8 @@ struct segment {
 
 enum { FIRST_SEGMENTS = 32 };
 
-static struct segment first_segments[FIRST_SEGMENTS], *segments = first_segments;
+JSM_SPARSE static struct segment first_segments[FIRST_SEGMENTS];
+static struct segment *segments = first_segments;
 static size_t n_segments, max_segments = FIRST_SEGMENTS;
 static struct jsm_osmem_block *first, *last;
 

@@ -9,7 +9,8 @@
 
 enum { FIRST_SLOTS = 64, REMEMBERED = 64 };
 
-static struct jsm_osmem_block *first_slots[FIRST_SLOTS], **slots = first_slots;
+JSM_SPARSE static struct jsm_osmem_block *first_slots[FIRST_SLOTS];
+static struct jsm_osmem_block **slots = first_slots;
 static size_t n_slots = FIRST_SLOTS, n_mapped; /* n_slots is a power of two */
 
 /* Blocks that were freed last, a ring. */
