@@ -16,7 +16,7 @@ AM_TESTS_ENVIRONMENT = \
 	  MALLOC_MMAP_MAX_ MALLOC_TOP_PAD_ MALLOC_CHECK_ MALLOC_PERTURB_; \
 	JSMALLOC_CONF=; export JSMALLOC_CONF; \
 	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
-	AWK='$(AWK)'; NM='$(NM)'; CC='$(CC)'; CXX='$(CXX)'; LIBTOOL='$(LIBTOOL)'; \
+	AWK='$(AWK)'; NM='$(NM)'; CC='$(CC)'; CXX='$(CXX)'; LIBTOOL='$(SHELL) $(abs_top_builddir)/libtool'; \
 	MANDOC='$(MANDOC)'; PKG_CONFIG='$(PKG_CONFIG)'; MAKE='$(MAKE)'; \
 	JSM_OVERRIDE='$(enable_override)'; JSM_CROSS='$(cross_compiling)'; JSM_EMULATOR='$(JSM_EMULATOR)'; \
 	JSM_SANITIZER='$(JSM_SAN_CFLAGS)'; \

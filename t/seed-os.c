@@ -220,11 +220,15 @@ test_expand(void)
     os_free(a);
     os_free(b);
     errno = 0;
-    ok(change_to_most(p) == NULL && errno == ENOMEM, "a block that cannot be reallocated is told by NULL");
-    unsigned char *elsewhere = take(64);
-    ok(elsewhere > fence && change(p, both) == p,
-       "blocks will remain coalesced even if the resulting block is not big enough");
-    os_free(elsewhere);
+    if (is_emulated() && sizeof(void *) == 4) {
+        skip(2, "2 GiB can be had, as limits of addresses are the host's");
+    } else {
+        ok(change_to_most(p) == NULL && errno == ENOMEM, "a block that cannot be reallocated is told by NULL");
+        unsigned char *elsewhere = take(64);
+        ok(elsewhere > fence && change(p, both) == p,
+           "blocks will remain coalesced even if the resulting block is not big enough");
+        os_free(elsewhere);
+    }
     os_free(p);
     os_free(fence);
 }

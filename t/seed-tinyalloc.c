@@ -31,7 +31,7 @@ arenas(void)
     struct jsm_arena *arena = jsm_arena_at(0);
     CLAIM(jsm_arena_count() == 1 && is_aligned(arena->base, page_bytes()), "page-aligned allocation");
     CLAIM(arena->committed < arena->n_slices && strcmp(access_of(arena->base), "rw-p") == 0 &&
-              strcmp(access_of(arena->base + ((size_t)arena->n_slices - 1) * JSM_SLICE_BYTES), "---p") == 0,
+              is_reserved(arena->base + ((size_t)arena->n_slices - 1) * JSM_SLICE_BYTES),
           "with commit-on-demand: unused space is uncommitted");
     for (unsigned i = 0; i < 20; i++)
         block[i] = must_have(jsm_malloc(MIB));
