@@ -297,6 +297,28 @@ grow_in_place(void)
     return faults_status((n_moves > 8) + spoilt);
 }
 
+/* Where the kernel put a mapping that had to move was right below another one, so that it had to move again with the
+ * next step; between two such places it went to and fro. */
+static int
+move_to_room(void)
+{
+    const size_t size = 64 * MIB, page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *p = jsm_malloc(size), *below = jsm_malloc(size);
+
+    if (p == NULL || below == NULL)
+        return NO_HELP;
+    (void)mmap(p + size, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    unsigned char *q = jsm_realloc(p, size + 1);
+    if (q == NULL || q == p)
+        return NO_HELP;
+    void *behind = mmap(q + size + page, size / 8, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (behind != MAP_FAILED && behind != q + size + page) /* the flag is not known here */
+        return NOT_HERE;
+    jsm_free(q);
+    jsm_free(below);
+    return behind == MAP_FAILED ? 1 : faults_status((unsigned)jsm_check());
+}
+
 /* A mapping grows and shrinks with its contents, now where it is, now with something behind it. */
 static int
 keep_contents(void)
@@ -703,13 +725,14 @@ look_at_newcomers(void)
 int
 main(void)
 {
-    plan(20);
+    plan(21);
     test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
     test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
     test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
     test(trim_two_shared, "trimming ends with several slabs of a class that have no owner");
     test(release_shared, "slabs without owner are released by the last of several threads");
     test(grow_in_place, "a mapping that grows in small steps seldom moves");
+    test(move_to_room, "a mapping that has to move goes where it can grow");
     test(keep_contents, "a mapping that grows and shrinks keeps its contents");
     test(longer_than_arenas, "a block longer than an arena below mmap_threshold");
     test(free_aligned, "free_aligned_sized of small blocks with large alignments");

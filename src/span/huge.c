@@ -179,12 +179,26 @@ jsm_huge_free(struct jsm_span *span)
     return true;
 }
 
+/* Addresses with a quarter as many free ones behind, if there are.  The kernel gives those right below another mapping:
+ * without room a block that grows in small steps could go to and fro between two such places. */
+static uint8_t *
+reserve_with_room(size_t mapped)
+{
+    size_t room = jsm_round_up(mapped / 4, JSM_SLICE_BYTES);
+    uint8_t *p = jsm_os_reserve(mapped + room, JSM_SLICE_BYTES);
+
+    if (p == NULL)
+        return jsm_os_reserve(mapped, JSM_SLICE_BYTES);
+    (void)jsm_os_unmap(p + mapped, room); /* refused with as many mappings as may be: they stay reserved */
+    return p;
+}
+
 /* Moves the mapping to an aligned place of its new size, which is greater; its address there, or NULL.  The
  * descriptor of the new place is ready before anything is moved. */
 static uint8_t *
 relocate_locked(uint8_t *base, size_t old, size_t mapped)
 {
-    uint8_t *to = jsm_os_reserve(mapped, JSM_SLICE_BYTES);
+    uint8_t *to = reserve_with_room(mapped);
 
     if (to == NULL)
         return NULL;
