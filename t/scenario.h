@@ -253,6 +253,15 @@ ignore(void *arg, const char *text)
     (void)text;
 }
 
+/* valgrind has 8 MiB for the break, qemu what happens to be free above it. */
+static bool
+break_has_room(void)
+{
+    const intptr_t bytes = 16 * MIB;
+
+    return !under_valgrind() && (!under_qemu() || (sbrk(bytes) != (void *)-1 && sbrk(-bytes) != (void *)-1));
+}
+
 /* All of it. */
 static enum verdict
 work(void)
@@ -265,7 +274,7 @@ work(void)
         v = use_heap(0, false);
     if (v == GOOD)
         v = use_heap(0, true);
-    if (v == GOOD && !under_valgrind()) /* which has 8 MiB for the break */
+    if (v == GOOD && break_has_room())
         v = use_heap(JSM_HEAP_BRK, false);
     if (v == GOOD)
         v = look_and_free(2);

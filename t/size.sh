@@ -17,6 +17,8 @@ none() {
         "$(wc -l $sources | $AWK '$2 != "total" && $1 > 800 { print $2 ": " $1 }')"
     none "lines have 120 columns at most" \
         "$($AWK '{ gsub(/[\200-\277]/, "") } length($0) > 120 { print FILENAME ":" FNR ": " length($0) }' $c_sources)"
+    none "lines of the documents have 512 bytes at most, or lintian says so" \
+        "$(LC_ALL=C $AWK 'length($0) > 512 { print FILENAME ":" FNR ": " length($0) }' ./*.md doc/*.md doc/*/*.md src/*.md bench/*.md)"
     none "no line ends in a blank" "$(grep -nE '[ 	]+$' $sources | cut -c -100)"
     none "C is indented by blanks" "$(grep -n '	' $c_sources | cut -c -100)"
     none "every file has its licence" "$(grep -L 'SPDX-License-Identifier: MIT' $sources)"
