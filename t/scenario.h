@@ -257,7 +257,7 @@ ignore(void *arg, const char *text)
 static bool
 break_has_room(void)
 {
-    const intptr_t bytes = 16 * MIB;
+    const intptr_t bytes = 8 * MIB;
 
     return !under_valgrind() && (!under_qemu() || (sbrk(bytes) != (void *)-1 && sbrk(-bytes) != (void *)-1));
 }
@@ -278,7 +278,7 @@ work(void)
         v = use_heap(JSM_HEAP_BRK, false);
     if (v == GOOD)
         v = look_and_free(2);
-    if (v == GOOD)
+    if (v == GOOD && (under_valgrind() || break_has_room()))
         v = use_osmem();
     (void)jsm_stats_print("json", ignore, NULL);
     n_refused += n_refused < refused_before ? refused_before : 0;
