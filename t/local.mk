@@ -10,7 +10,7 @@ SH_LOG_COMPILER = $(T_LOG_COMPILER)
 
 # Tests see nothing of the developer's own settings, and absolute paths.  JSM_LIB is the shared
 # library that replaces malloc, and empty when there is none or it has only the jsm_ names.  JSM_CROSS is `no` if
-# programs of this machine can be preloaded with it, `libc` if those use another C library.
+# programs of this machine can be preloaded with it, `libc` if those use another C library: glibc, and it does not.
 AM_TESTS_ENVIRONMENT = \
 	unset LD_PRELOAD JSMALLOC_OPTIONS GLIBC_TUNABLES MALLOC_ARENA_MAX MALLOC_TRIM_THRESHOLD_ MALLOC_MMAP_THRESHOLD_ \
 	  MALLOC_MMAP_MAX_ MALLOC_TOP_PAD_ MALLOC_CHECK_ MALLOC_PERTURB_; \
@@ -22,8 +22,8 @@ AM_TESTS_ENVIRONMENT = \
 	JSM_SANITIZER='$(JSM_SAN_CFLAGS)'; \
 	JSM_LIB='$(abs_top_builddir)/.libs/libjsmalloc.so.1'; \
 	test yes = "$$JSM_OVERRIDE" && test -e "$$JSM_LIB" || JSM_LIB=; \
-	test no != "$$JSM_CROSS" || test -z "$$JSM_LIB" || test -n "$$JSM_SANITIZER" || \
-	  LD_PRELOAD=$$JSM_LIB env true 2> /dev/null || JSM_CROSS=libc; \
+	test no != "$$JSM_CROSS" || test -z "$$JSM_LIB" || grep -q 'libc\.so\.6' "$$JSM_LIB" || \
+	  ! grep -q 'libc\.so\.6' "`command -v env`" || JSM_CROSS=libc; \
 	export top_srcdir top_builddir AWK NM CC CXX LIBTOOL MANDOC PKG_CONFIG MAKE \
 	  JSM_OVERRIDE JSM_CROSS JSM_EMULATOR JSM_SANITIZER JSM_LIB;
 
