@@ -722,10 +722,54 @@ look_at_newcomers(void)
     return faults_status(faults + (answer != NULL));
 }
 
+/* Where option slab_max has changed since a block was made, realloc still leaves it as free_sized wants it. */
+static int
+resize_after_slab_max(void)
+{
+    static const struct { const char *before, *after; size_t from, to; } change[] = {
+        { "65536", "1796", 4000, 2834 },   /* in a slab; a new block would be a page */
+        { "4096", "65536", 40000, 33000 }, /* of ten pages; a new one would be of a class as long */
+    };
+    unsigned faults = 0;
+
+    if (!jsm_option_set("check_action", "1"))
+        return NO_HELP;
+    for (unsigned i = 0; i < COUNT_OF(change); i++) {
+        faults += !jsm_option_set("slab_max", change[i].before);
+        void *p = jsm_malloc(change[i].from);
+        faults += !jsm_option_set("slab_max", change[i].after);
+        p = jsm_realloc(p, change[i].to);
+        faults += p == NULL;
+        jsm_free_sized(p, change[i].to);
+        faults += jsm_is_ours(p) != 0;
+    }
+    return faults_status(faults);
+}
+
+/* A heap in a buffer ends, and another takes the same buffer and some of what is before it. */
+static int
+take_more_of_buffer(void)
+{
+    enum { SLICE = 64 << 10, BYTES = 8 * SLICE };
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+
+    config.memory = aligned_alloc(SLICE, BYTES);
+    config.memory_bytes = BYTES;
+    if (config.memory == NULL)
+        return NO_HELP;
+    struct jsm_heap_config smaller = config;
+    smaller.memory = (char *)config.memory + 2 * SLICE;
+    smaller.memory_bytes -= 2 * SLICE;
+    jsm_heap *first = jsm_heap_new(&smaller);
+    jsm_heap_destroy(first);
+    jsm_heap *second = jsm_heap_new(&config);
+    return faults_status((first == NULL) + (second == NULL) + (jsm_heap_malloc(second, 300000) == NULL));
+}
+
 int
 main(void)
 {
-    plan(21);
+    plan(23);
     test(calloc_of_locked, "calloc gives zeros where the kernel did not take pages back");
     test(calloc_after_last, "calloc gives zeros after the last block of a slab as new");
     test(fork_by_newcomer, "a thread that never allocated forks: the child uses what is there");
@@ -746,6 +790,8 @@ main(void)
     test(reuse_buffer, "memory of a deleted heap is the program's again with the last block");
     test(reuse_buffer_races, "also where threads free them while the heap is deleted");
     test(forget_ended_heap, "blocks that lived when their heap was destroyed make none live in later slabs");
+    test(take_more_of_buffer, "a buffer whose end was another heap's is free once that is destroyed");
+    test(resize_after_slab_max, "free_sized of what realloc left in place after slab_max had changed");
     test(look_at_newcomers, "heaps in buffers are made while a thread checks all heaps");
     return done();
 }

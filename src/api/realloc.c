@@ -24,10 +24,13 @@ fits_in_place(const struct jsm_block *block, size_t size)
         return size == block->bytes;
     if ((block->span->traits & JSM_TRAIT_HARD) != 0)
         return jsm_harden_resize(block, size);
-    if (!jsm_hardened() && jsm_malloc_good_size(size) == block->bytes)
-        return true;
-    if (jsm_kind(block->span) == JSM_KIND_SLAB || size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
+    if (jsm_kind(block->span) == JSM_KIND_SLAB) /* whatever option slab_max says now */
+        return !jsm_hardened() && size <= JSM_CLASS_MAX_BYTES &&
+               jsm_class_bytes[jsm_class_of(size)] == block->bytes;
+    if (size <= (size_t)jsm_option(JSM_OPT_SLAB_MAX))
         return false;
+    if (!jsm_hardened() && jsm_round_up(size, jsm_os_page_bytes()) == block->bytes)
+        return true;
     if (!jsm_large_resize(block->span, size))
         return false;
     jsm_profile_forget(block->start);

@@ -289,7 +289,7 @@ jsm_arena_is_taken(uintptr_t from, uintptr_t to)
     for (unsigned i = 0; i < jsm_arena_count() && !found; i++) {
         const struct jsm_arena *arena = jsm_arena_at(i);
         uintptr_t base = (uintptr_t)arena->base, end = base + ((size_t)arena->n_slices << JSM_SLICE_SHIFT);
-        found = arena->shard == JSM_SHARD_OWN && from < end && base < to;
+        found = arena->shard == JSM_SHARD_OWN && arena->n_slices > 0 && from < end && base < to;
     }
     jsm_unlock(&jsm_arena_lock);
     return found;

@@ -52,7 +52,7 @@ run_heap(const struct fuzz_line *l)
 void
 run_heap_in(const struct fuzz_line *l)
 {
-    size_t n = l->n[0] % (HEAPS + 1), begin = l->n[2] % 3000, bytes = l->n[1] % (BUFFER_BYTES + 1);
+    size_t n = l->n[0] % (HEAPS + 1), begin = l->n[2] % (150 * KIB), bytes = l->n[1] % (BUFFER_BYTES + 1);
     struct heap *h = &heap[n - (n > 0)];
     struct buffer *b = free_buffer();
     struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;

@@ -117,16 +117,19 @@ fuzz_each_line(const char *text, size_t size, void (*run)(const struct fuzz_op *
 unsigned char *
 fuzz_wrong_pointer(const struct fuzz_line *line, unsigned char *last, unsigned char *p, size_t size)
 {
+    enum { AROUND_BYTES = 4 << 20 };
     static unsigned char elsewhere[64];
     size_t offset = line->n[3];
 
-    switch (line->n[2] % 4) {
+    switch (line->n[2] % 5) {
     case 1:
         return p != NULL ? p + 1 + offset % (size + 1) : last;
     case 2:
         return elsewhere + offset % sizeof elsewhere;
     case 3:
         return (unsigned char *)offset;
+    case 4: /* somewhere in the same arena, or near a mapping */
+        return last != NULL ? last - (uintptr_t)last % AROUND_BYTES + offset * 977 % AROUND_BYTES : last;
     default:
         return last;
     }
