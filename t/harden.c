@@ -541,6 +541,45 @@ faulted_in_once(void)
     return !SANITIZED && !is_emulated() && faults > pages + pages / 3;
 }
 
+static unsigned
+guarded(unsigned char *const *block, size_t n)
+{
+    unsigned n_guarded = 0;
+
+    for (size_t i = 0; i < n; i++)
+        n_guarded += (jsm_pagemap_find(block[i])->traits & JSM_TRAIT_GUARDED) != 0;
+    return n_guarded;
+}
+
+/* Of more blocks than protection may cut off, the last ones have padding that is watched.  What they cost in mappings is
+ * bounded, and given back with them. */
+static int
+cuts_are_bounded(void)
+{
+    enum { BLOCKS = 9000, BYTES = 70000, OTHERS = 200 };
+    static unsigned char *block[BLOCKS];
+    unsigned wrong = 0, n_guarded;
+
+    begin("0");
+    size_t most = jsm_min(jsm_os_read_number("/proc/sys/vm/max_map_count") / 8, (size_t)8192) | 1;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++)
+            block[i] = get(BYTES);
+        n_guarded = guarded(block, BLOCKS);
+        size_t mappings = mappings_now();
+        diag("%u of %u blocks are guarded, %zu may be; %zu mappings", n_guarded, (unsigned)BLOCKS, most, mappings);
+        wrong += n_guarded > most || n_guarded + 100 < most; /* slabs have some */
+        wrong += mappings > 2 * most + OTHERS && !is_emulated();
+        wrong += guarded(&block[0], 1) != 1 || guarded(&block[BLOCKS - 1], 1) != 0;
+        wrong += missed_at(BYTES, 'A');
+        for (unsigned i = 0; i < BLOCKS; i++)
+            jsm_free(block[i]);
+        (void)jsm_malloc_trim(0);
+        wrong += mappings_now() > OTHERS && !is_emulated();
+    }
+    return verdict(wrong);
+}
+
 static int
 nothing(void)
 {
@@ -566,7 +605,7 @@ static int (*const scenes[])(void) = {
     overflow_by_one, overflow_anywhere, underflow, overflow_of_large_into_guard, overflow_of_slab_into_guard,
     overflow_is_told, write_after_free, write_later, is_wiped, read_freed_large, double_frees, sizes_are_exact, resized,
     set_too_late, scatters, program_heap, threads_and_fork, bounded, nothing,
-    faulted_in_once
+    faulted_in_once, cuts_are_bounded
 };
 
 static int (*scene_now)(void);
@@ -667,7 +706,7 @@ test_old_kernel(void)
     play(nothing);
     is_old_kernel = WEXITSTATUS(child.status) != UNABLE;
     if (!is_old_kernel) {
-        skip(5u + 2 * is_level_full(), "system calls cannot be refused here");
+        skip(5u + 3 * is_level_full(), "system calls cannot be refused here");
         return;
     }
     faults(overflow_of_large_into_guard, "without guards of the kernel: behind the pages of a large block is nothing");
@@ -678,6 +717,7 @@ test_old_kernel(void)
     if (is_level_full()) {
         faults(overflow_of_slab_into_guard, "without guards: behind the last block of a slab is nothing");
         faults(read_freed_large, "without guards: a freed large block is inaccessible");
+        holds(cuts_are_bounded, "without guards: what protection cuts off is bounded");
     }
     is_old_kernel = false;
 }
@@ -696,7 +736,7 @@ main(int argc, char **argv)
     end_if_stuck();
     if (is_emulated() && !under_qemu())
         skip_all("valgrind does not run the program once more by /proc/self/exe");
-    plan(18 + 5 + 20 + 7);
+    plan(18 + 5 + 20 + 8);
     for (unsigned i = 0; i < COUNT_OF(levels); i++) {
         level = levels[i];
         test_level();

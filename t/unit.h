@@ -109,11 +109,11 @@ set_option(const char *name, const char *value)
     return jsm_option_parse(name, strlen(name), value, strlen(value));
 }
 
-/* What may be done with the memory at `p`, from /proc: "rw-p" and the like; "" if there is none. */
+/* What /proc says of the mappings, a line for each; "" if there is none. */
 BB_UNUSED static const char *
-access_of(const void *p)
+maps_now(void)
 {
-    static char text[4 << 20], rights[8];
+    static char text[4 << 20];
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC); /* not fopen(), which may map memory itself */
     size_t len = 0;
     ssize_t n;
@@ -123,7 +123,26 @@ access_of(const void *p)
     text[len] = '\0';
     if (fd >= 0)
         close(fd);
-    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+    return text;
+}
+
+BB_UNUSED static size_t
+mappings_now(void)
+{
+    size_t n = 0;
+
+    for (const char *text = maps_now(); *text != '\0'; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* What may be done with the memory at `p`: "rw-p" and the like; "" if there is none, or no /proc. */
+BB_UNUSED static const char *
+access_of(const void *p)
+{
+    static char rights[8];
+
+    for (const char *line = maps_now(); *line != '\0'; line += strcspn(line, "\n") + 1) {
         unsigned long long from, to;
         if (sscanf(line, "%llx-%llx %7s", &from, &to, rights) == 3 && (uintptr_t)p >= from && (uintptr_t)p < to)
             return rights;

@@ -67,13 +67,17 @@ cuts_max(void)
     return max;
 }
 
-/* Makes part of a span inaccessible by protection, with its memory or without; false if that cannot be. */
+/* Makes part of a span inaccessible by protection, with its memory or without; false if that cannot be.  What it holds
+ * is lost. */
 static bool
 cut(struct jsm_span *span, void *addr, size_t bytes, int (*protect)(void *addr, size_t bytes))
 {
     /* ORDER: relaxed; a budget. */
     bool may = jsm_fetch_add_relaxed(&n_cuts, 1) < cuts_max();
 
+    /* The kernel makes one mapping of the parts again only if they got their first pages before they were parts. */
+    if (may)
+        *(volatile uint8_t *)addr = 0;
     /* Of what the kernel has as several mappings a part may have become inaccessible when it fails.  If that cannot be
      * taken back either, all of it counts as if it were. */
     if (!may || (protect(addr, bytes) != 0 && jsm_os_commit(addr, bytes) == 0)) {
