@@ -286,6 +286,59 @@ test_delete(void)
     is_int(jsm_check(), 0, "and can be freed");
 }
 
+/* Memory around an address whose lower 32 bits are 0: there another part of the pagemap begins. */
+static unsigned char *
+map_around_window(size_t half)
+{
+    for (unsigned bits = 46; sizeof(void *) > 4 && bits > 34; bits--) {
+        unsigned char *want = (unsigned char *)(uintptr_t)(((uint64_t)1 << bits) - half);
+        unsigned char *p = mmap(want, 2 * half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == want)
+            return p;
+        if (p != MAP_FAILED)
+            munmap(p, 2 * half);
+    }
+    return NULL;
+}
+
+static unsigned
+fill_heap(jsm_heap *heap, void **last)
+{
+    unsigned n = 0;
+
+    for (void *p; (p = jsm_heap_malloc(heap, 1000)) != NULL; n++) {
+        memset(p, 1, 1000);
+        *last = p;
+    }
+    return n;
+}
+
+static void
+test_buffer_across_windows(void)
+{
+    enum { HALF = 1 << 20, BLOCKS_MIN = 2 * HALF / 1024 - 64 };
+    struct jsm_heap_config config = JSM_HEAP_CONFIG_INIT;
+    unsigned n = 0;
+    void *last = NULL;
+
+    config.memory = map_around_window(HALF);
+    config.memory_bytes = 2 * (size_t)HALF;
+    if (config.memory == NULL) {
+        skip(4, "no memory there");
+        return;
+    }
+    jsm_heap *heap = jsm_heap_new(&config);
+    if (!ok(heap != NULL && fill_heap(heap, &last) >= BLOCKS_MIN, "all of a buffer across a window of addresses is used"))
+        return;
+    is_int(jsm_check(), 0, "and such a heap is sound");
+    jsm_heap_destroy(heap);
+    heap = jsm_heap_new(&config);
+    n = fill_heap(heap, &last);
+    jsm_heap_delete(heap);
+    ok(n >= BLOCKS_MIN && jsm_heap_new(&config) == NULL && errno == EINVAL, "it is taken while blocks in it live");
+    ok(jsm_is_ours(last) && jsm_check() == 0, "on both sides");
+}
+
 static void
 test_delete_buffer(void)
 {
@@ -714,7 +767,7 @@ test_secrets(void)
 int
 main(void)
 {
-    plan(109);
+    plan(113);
     test_basics();
     test_realloc_between();
     test_bad_configs();
@@ -724,6 +777,7 @@ main(void)
     test_nested();
     test_delete();
     test_delete_buffer();
+    test_buffer_across_windows();
     test_scopes();
     test_scopes_left();
     test_visit();

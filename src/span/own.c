@@ -8,8 +8,9 @@
 
 #include <string.h>
 
-struct jsm_shard *
-jsm_shard_own_new(uint8_t *base, size_t n_slices)
+/* Of memory that lies in one window. */
+static struct jsm_shard *
+part_new(uint8_t *base, size_t n_slices)
 {
     static struct jsm_shard *spare; /* of the one thread that may be here; what was retired has its own */
 
@@ -29,8 +30,29 @@ jsm_shard_own_new(uint8_t *base, size_t n_slices)
     jsm_lock(&shard->lock); /* somebody may be looking at all arenas */
     jsm_arena_place(arena, base, n_slices);
     shard->arenas = arena;
+    shard->next_part = NULL;
     jsm_unlock(&shard->lock);
     return shard;
+}
+
+struct jsm_shard *
+jsm_shard_own_new(uint8_t *base, size_t n_slices)
+{
+    struct jsm_shard *first = NULL, **link = &first;
+
+    while (n_slices > 0) {
+        size_t to_window = JSM_WINDOW_SLICES - ((uintptr_t)base >> JSM_SLICE_SHIFT) % JSM_WINDOW_SLICES;
+        size_t n = jsm_min(n_slices, to_window);
+        *link = part_new(base, n);
+        if (*link == NULL) {
+            jsm_shard_own_end(first, true);
+            return NULL;
+        }
+        link = &(*link)->next_part;
+        base += n << JSM_SLICE_SHIFT;
+        n_slices -= n;
+    }
+    return first;
 }
 
 static void
@@ -57,13 +79,16 @@ jsm_shard_own_settle_locked(struct jsm_shard *shard)
 }
 
 void
-jsm_shard_own_end(struct jsm_shard *shard, bool at_once)
+jsm_shard_own_end(struct jsm_shard *first, bool at_once)
 {
-    jsm_lock(&shard->lock); /* who walks over all arenas is not in this one now */
-    shard->is_ending = true;
-    if (at_once)
-        retire_locked(shard);
-    else
-        jsm_shard_own_settle_locked(shard);
-    jsm_unlock(&shard->lock);
+    for (struct jsm_shard *shard = first, *next; shard != NULL; shard = next) {
+        jsm_lock(&shard->lock); /* who walks over all arenas is not in this one now */
+        next = shard->next_part; /* now: once it is retired it may be another heap's */
+        shard->is_ending = true;
+        if (at_once)
+            retire_locked(shard);
+        else
+            jsm_shard_own_settle_locked(shard);
+        jsm_unlock(&shard->lock);
+    }
 }

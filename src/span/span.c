@@ -410,15 +410,19 @@ jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_sp
 }
 
 struct jsm_span *
-jsm_span_alloc_own(struct jsm_shard *shard, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
+jsm_span_alloc_own(struct jsm_shard *first, size_t n_slices, size_t align_slices, enum jsm_span_want want, bool *clean)
 {
+    struct jsm_span *span = NULL;
+
     if (n_slices > UINT32_MAX / 2 || align_slices > UINT32_MAX / 2)
         return NULL;
-    jsm_lock(&shard->lock);
-    struct jsm_span *span = alloc_from_bins(shard, n_slices, align_slices, want, clean);
-    if (span == NULL)
-        span = alloc_from_frontier(shard, n_slices, align_slices, clean);
-    jsm_unlock(&shard->lock);
+    for (struct jsm_shard *shard = first; shard != NULL && span == NULL; shard = shard->next_part) {
+        jsm_lock(&shard->lock);
+        span = alloc_from_bins(shard, n_slices, align_slices, want, clean);
+        if (span == NULL)
+            span = alloc_from_frontier(shard, n_slices, align_slices, clean);
+        jsm_unlock(&shard->lock);
+    }
     return span;
 }
 

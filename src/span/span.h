@@ -36,6 +36,7 @@ struct jsm_shard {
     _Atomic(size_t) free_slices;                /* written under the lock, a hint without it */
     bool is_own;                                /* [const] of a heap whose memory the program gave, */
     bool is_ending;                             /* which is no more: the program gets it back with the last span */
+    struct jsm_shard *next_part;                /* [const] and the next of that memory, as an arena keeps to a window */
 };
 
 extern struct jsm_shard jsm_shards[JSM_SHARDS_MAX + 1]; /* the last is JSM_SHARD_BRK */
@@ -58,14 +59,14 @@ enum jsm_span_want {
 struct jsm_span *jsm_span_alloc(unsigned shard, size_t n_slices, size_t align_slices, enum jsm_span_want want,
                                 bool *clean);
 
-/* A shard of `n_slices` of the program's memory, and a span of it: nothing is ever purged, nor counted
- * in the totals.  No two threads may make one at a time; fork() waits for that. */
+/* A shard of `n_slices` of the program's memory, or several, linked by `next_part`; and a span of them.  Nothing is
+ * ever purged, nor counted in the totals.  No two threads may make one at a time; fork() waits for that. */
 struct jsm_shard *jsm_shard_own_new(uint8_t *base, size_t n_slices);
-/* The shard ends, at once whatever is in it, or with its last span. */
-void jsm_shard_own_end(struct jsm_shard *shard, bool at_once);
+/* The shards end, at once whatever is in them, or with their last spans. */
+void jsm_shard_own_end(struct jsm_shard *first, bool at_once);
 /* A span has come back. */
 void jsm_shard_own_settle_locked(struct jsm_shard *shard);
-struct jsm_span *jsm_span_alloc_own(struct jsm_shard *shard, size_t n_slices, size_t align_slices,
+struct jsm_span *jsm_span_alloc_own(struct jsm_shard *first, size_t n_slices, size_t align_slices,
                                     enum jsm_span_want want, bool *clean);
 
 /* Takes back a span that one of these gave, whatever its kind is now. */
