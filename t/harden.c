@@ -551,8 +551,8 @@ guarded(unsigned char *const *block, size_t n)
     return n_guarded;
 }
 
-/* Of more blocks than protection may cut off, the last ones have padding that is watched.  What they cost in mappings is
- * bounded, and given back with them. */
+/* Of more blocks than protection may cut off, the last ones have padding that is watched.  What they cost in mappings
+ * is bounded, and given back with them. */
 static int
 cuts_are_bounded(void)
 {

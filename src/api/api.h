@@ -44,7 +44,7 @@ void jsm_delete_slow(struct jsm_span *slab, void *p, enum jsm_origin origin, siz
 JSM_INLINE void
 jsm_delete_fast(void *p, enum jsm_origin origin, size_t size)
 {
-    struct jsm_span *slab = jsm_pagemap_find(p);
+    struct jsm_span *slab = jsm_free_find(p);
 
     if (jsm_unlikely(!jsm_free_try(slab, p)))
         jsm_delete_slow(slab, p, origin, size);

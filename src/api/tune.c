@@ -12,7 +12,7 @@
 JSM_CORE static int64_t
 fast_path_options(void)
 {
-    return (int64_t)jsm_theap_wants_slow() * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
+    return (int64_t)jsm_theap_wants_slow(true) * 2 + jsm_option(JSM_OPT_ZERO_SIZE);
 }
 
 /* And those that a profile begins anew with; 0: there is none. */

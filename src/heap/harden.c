@@ -253,6 +253,12 @@ quarantine_of(struct jsm_theap *th)
     return q;
 }
 
+bool
+jsm_quarantine_prepare(struct jsm_theap *th)
+{
+    return quarantine_of(th) != NULL;
+}
+
 /* The places of a class. */
 static uint64_t *
 places_of(struct jsm_quarantine *q, unsigned c)

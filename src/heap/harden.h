@@ -257,29 +257,27 @@ jsm_harden_hold(struct jsm_theap *th, struct jsm_quarantine *q, struct jsm_span 
 }
 
 /* Frees a block of a slab of one slice, whoever owns it, for a thread whose `front.slow` says that there is option
- * harden alone; `slab` is what jsm_pagemap_find() says.  False: nothing has changed, it takes the general way. */
+ * harden alone, and so a quarantine; `slab` is what jsm_free_find() says.  False: nothing has changed, it takes the
+ * general way. */
 JSM_INLINE bool
 jsm_harden_free_usual(struct jsm_theap *th, struct jsm_span *slab, void *p, enum jsm_origin origin, size_t bytes,
                       bool is_full)
 {
     uint32_t tag;
 
-    if (jsm_unlikely(slab == NULL) || jsm_unlikely(jsm_kind(slab) != JSM_KIND_SLAB) ||
-        jsm_unlikely((slab->traits & JSM_TRAIT_USUAL) == 0))
+    if (jsm_unlikely(jsm_kind(slab) != JSM_KIND_SLAB) || jsm_unlikely((slab->traits & JSM_TRAIT_USUAL) == 0))
         return false;
-    struct jsm_quarantine *q = th->quarantine;
     uint32_t recip = slab->recip;
     uint64_t product = (uint64_t)(uint16_t)(uintptr_t)p * recip; /* as in jsm_free_try() */
     uint32_t i = (uint32_t)(product >> 32);
     if (jsm_unlikely((uint32_t)product >= recip) || jsm_unlikely(slab->link[i] != JSM_LINK_USED) ||
-        jsm_unlikely(q == NULL) || jsm_unlikely(!jsm_harden_is_whole(slab, p, &tag, is_full)) ||
-        jsm_unlikely(jsm_origin_of(tag) != origin))
+        jsm_unlikely(!jsm_harden_is_whole(slab, p, &tag, is_full)) || jsm_unlikely(jsm_origin_of(tag) != origin))
         return false;
     if (bytes != JSM_SIZE_UNSAID &&
         jsm_unlikely(bytes + jsm_padding_of(tag) + JSM_HARDEN_TRAILER_BYTES != slab->block_bytes))
         return false;
     jsm_wipe_block(slab, p, is_full ? UINT32_MAX : JSM_HARDEN_HEAD_BYTES);
-    jsm_harden_hold(th, q, slab, p, i, is_full);
+    jsm_harden_hold(th, th->quarantine, slab, p, i, is_full);
     return true;
 }
 
@@ -332,6 +330,9 @@ JSM_COLD bool jsm_harden_is_sound(struct jsm_span *span, void *block);
 
 /* Checks what the calling thread holds back. */
 JSM_COLD void jsm_quarantine_check(struct jsm_quarantine *q, struct jsm_faults *faults);
+
+/* Whether there is a place for what the thread holds back; it may be there already. */
+bool jsm_quarantine_prepare(struct jsm_theap *th);
 
 /* Frees all that the thread holds back. */
 void jsm_quarantine_drain(struct jsm_theap *th);

@@ -111,13 +111,14 @@ enum jsm_slow {
     JSM_SLOW_HARDENED, /* from here on all calls: option harden, level on, */
     JSM_SLOW_FULL,     /* level full, */
     JSM_SLOW_COUNTED,  /* either, and guard_sample; */
-    JSM_SLOW_OPTIONS   /* perturb, profile */
+    JSM_SLOW_OPTIONS   /* perturb, profile, or no quarantine */
 };
 
+/* `may_hold`: blocks that are freed can be held back. */
 static inline enum jsm_slow
-jsm_theap_wants_slow(void)
+jsm_theap_wants_slow(bool may_hold)
 {
-    if (jsm_option(JSM_OPT_PERTURB) != 0 || jsm_option(JSM_OPT_PROFILE) != 0)
+    if (jsm_option(JSM_OPT_PERTURB) != 0 || jsm_option(JSM_OPT_PROFILE) != 0 || (jsm_hardened() && !may_hold))
         return JSM_SLOW_OPTIONS;
     bool is_counted = jsm_option(JSM_OPT_GUARD_SAMPLE) != 0;
     if (jsm_hardened())

@@ -459,29 +459,40 @@ jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
 
 /* ---- Life ---- */
 
-JSM_CORE void
-jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
+JSM_CORE static void
+set_slow(struct jsm_theap *th)
 {
-    th->front.thread_id = jsm_os_thread_id();
+    bool may_hold = jsm_hardened() && th->front.thread_id != 0 && jsm_quarantine_prepare(th);
+
+    th->front.slow = (uint8_t)jsm_theap_wants_slow(may_hold);
+}
+
+JSM_CORE static void
+open_theap(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard, uintptr_t thread_id)
+{
+    th->front.thread_id = thread_id;
     th->heap = heap;
     th->shard = shard;
-    th->front.slow = (uint8_t)jsm_theap_wants_slow();
+    set_slow(th);
     for (size_t i = 0; i < JSM_DIRECTS; i++)
         th->front.direct[i] = JSM_SLAB_NONE;
     for (unsigned c = 0; c < JSM_CLASSES; c++)
         th->front.active[c] = JSM_SLAB_NONE;
     /* ORDER: relaxed, both; see set_aside(), and jsm_theap_check_behind(). */
-    jsm_fetch_add_relaxed(&jsm_theaps_live, 1);
+    jsm_fetch_add_relaxed(&jsm_theaps_live, thread_id != 0);
     jsm_fetch_add_relaxed(&jsm_theaps_opened, 1);
+}
+
+JSM_CORE void
+jsm_theap_open(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
+{
+    open_theap(th, heap, shard, jsm_os_thread_id());
 }
 
 void
 jsm_theap_open_shared(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard)
 {
-    jsm_theap_open(th, heap, shard);
-    /* ORDER: relaxed; it is no thread and does not count as one. */
-    jsm_fetch_sub_relaxed(&jsm_theaps_live, 1);
-    th->front.thread_id = 0;
+    open_theap(th, heap, shard, 0); /* it is no thread and does not count as one */
 }
 
 /* Takes a slab from wherever its state has it. */
@@ -635,7 +646,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
 void
 jsm_theap_adapt(struct jsm_theap *th)
 {
-    th->front.slow = (uint8_t)jsm_theap_wants_slow();
+    set_slow(th);
     for (size_t i = 0; i < JSM_DIRECTS; i++)
         th->front.direct[i] = JSM_SLAB_NONE;
     if (th->slabs.next == NULL)

@@ -65,7 +65,7 @@ jsm_user_heap_enter(struct jsm_heap *heap)
 
     if (!u->config.no_lock)
         jsm_lock(&heap->lock);
-    u->theap.front.slow = (uint8_t)jsm_theap_wants_slow();
+    u->theap.front.slow = (uint8_t)jsm_theap_wants_slow(false);
     return &u->theap;
 }
 

@@ -124,7 +124,7 @@ JSM_INLINE void
 operator_delete_sized_aligned(void *p, enum jsm_origin origin, size_t size, size_t align)
 {
     if (jsm_hardened())
-        jsm_delete_slow(jsm_pagemap_find(p), p, origin, size == 0 ? JSM_SIZE_UNSAID : size);
+        jsm_delete_slow(jsm_free_find(p), p, origin, size == 0 ? JSM_SIZE_UNSAID : size);
     else
         jsm_free_aligned_sized(p, align, size);
 }

@@ -226,13 +226,13 @@ jsm_malloc_slow(size_t bytes)
 {
     struct jsm_theap *th = jsm_theap_tls;
 
-    if (jsm_likely(th->front.slow == JSM_SLOW_MALLOC) && jsm_likely(bytes - 1 < JSM_DIRECT_MAX)) {
+    if (th->front.slow == JSM_SLOW_HARDENED)
+        return malloc_on(bytes, th);
+    if (th->front.slow == JSM_SLOW_MALLOC && jsm_likely(bytes - 1 < JSM_DIRECT_MAX)) {
         void *p = count(th, jsm_direct_class[(bytes + 7) >> JSM_DIRECT_SHIFT]);
         if (jsm_likely(p != NULL))
             return p;
     }
-    if (th->front.slow == JSM_SLOW_HARDENED)
-        return malloc_on(bytes, th);
     if (th->front.slow == JSM_SLOW_FULL)
         return malloc_full(bytes, th, false);
     return malloc_slower(bytes, false);
@@ -376,7 +376,7 @@ free_plain(struct jsm_theap *th, struct jsm_span *slab, void *p)
     uint32_t i;
 
     /* Blocks of slabs of several slices, and those of other threads, are no rarity. */
-    if (jsm_likely(slab != NULL) && jsm_likely(th->front.thread_id != 0)) {
+    if (jsm_likely(th->front.thread_id != 0)) {
         if (jsm_kind(slab) == JSM_KIND_SLAB_PART)
             slab -= slab->back;
         if (jsm_likely(jsm_kind(slab) == JSM_KIND_SLAB) && jsm_likely(jsm_slab_index(slab, p, &i)) &&

@@ -45,7 +45,7 @@ void *jsm_malloc_aligned_in(struct jsm_heap *heap, size_t align, size_t bytes);
 void *jsm_new_slow(size_t bytes, enum jsm_origin origin);
 
 /* Frees what the fast path does not: other threads' blocks, large ones, and finds misuse.  `slab` is what
- * jsm_pagemap_find() says. */
+ * jsm_free_find() says. */
 void jsm_free_slow(struct jsm_span *slab, void *p);
 
 /* Finds the live block at `p`, or reports misuse in the name of `function`: false, if the
@@ -78,12 +78,21 @@ jsm_malloc_fast(size_t bytes)
     return jsm_malloc_fast_of(bytes, JSM_ORIGIN_MALLOC);
 }
 
-/* `slab` is what jsm_pagemap_find() says.  False: the slow path has to do it. */
+/* What the pagemap says of a pointer that is going to be freed, or a descriptor of nothing. */
+JSM_INLINE struct jsm_span *
+jsm_free_find(const void *p)
+{
+    struct jsm_span *span = jsm_pagemap_find(p);
+
+    return jsm_likely(span != NULL) ? span : JSM_SLAB_NONE;
+}
+
+/* `slab` is what jsm_free_find() says.  False: the slow path has to do it. */
 JSM_INLINE bool
 jsm_free_try(struct jsm_span *slab, void *p)
 {
     /* ORDER: relaxed; see set_owner() in heap/theap.c. */
-    if (jsm_unlikely(slab == NULL) || jsm_unlikely(!jsm_os_is_thread(jsm_load_relaxed(&slab->owner))))
+    if (jsm_unlikely(!jsm_os_is_thread(jsm_load_relaxed(&slab->owner))))
         return false;
     /* The slab has one slice: exact division of the offset, by multiplication. */
     uint32_t recip = slab->recip;
@@ -104,7 +113,7 @@ jsm_free_try(struct jsm_span *slab, void *p)
 JSM_INLINE void
 jsm_free_fast(void *p)
 {
-    struct jsm_span *slab = jsm_pagemap_find(p);
+    struct jsm_span *slab = jsm_free_find(p);
 
     if (jsm_unlikely(!jsm_free_try(slab, p)))
         jsm_free_slow(slab, p);
