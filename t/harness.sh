@@ -1,4 +1,4 @@
-# t/harness.sh - what runs the tests (t/limit, tools/count-results) notices what it has to notice.
+# t/harness.sh - what runs the tests (t/limit, tools/count-results, tools/tell-failures) notices what it has to notice.
 # SPDX-License-Identifier: MIT
 . "$top_srcdir/t/tap.sh"
 scratch
@@ -53,4 +53,21 @@ is "$(count_results 'PASS a' 'FAIL b' 'ERROR c' || echo failed)" "1 passed, 2 fa
 failed" "and one that failed makes all fail"
 is "$(count_results 'SKIP a' || echo failed)" "0 passed, 0 failed, 1 skipped
 failed" "so does it if none passed"
+
+echo '# said by a test that passed' > "$scratch/trs/good.log"
+echo ':test-result: PASS a' > "$scratch/trs/good.trs"
+printf '%s\n' 'ok 1 - a' 'not ok 2 - b' '# JSM_TEST_SEED=7' > "$scratch/trs/bad.log"
+printf ':test-result: %s\n' 'PASS a' 'FAIL b' > "$scratch/trs/bad.trs"
+is "$(sh "$top_srcdir/tools/tell-failures" "$scratch/trs")" "--- $scratch/trs/bad.log:
+not ok 2 - b
+# JSM_TEST_SEED=7" "what a test that failed said is told, with the seed"
+
+mkdir "$scratch/bin"
+ln -s "$(command -v dirname)" "$scratch/bin/dirname"
+status=0
+output=$(PATH=$scratch/bin /bin/sh "$top_srcdir/bootstrap" 2>&1) || status=$?
+case $status$output in
+1*"no autoreconf"*"./bootstrap run"*) pass "without autoconf it is said what helps" ;;
+*) fail "without autoconf it is said what helps"; diag "$status: $output" ;;
+esac
 tap_done

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	%D%/check-model \
 	%D%/check-variants \
 	%D%/count-results \
+	%D%/tell-failures \
 	%D%/check-order.awk \
 	%D%/declared.awk \
 	%D%/genopt.awk \
