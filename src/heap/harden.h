@@ -215,11 +215,14 @@ jsm_harden_take(struct jsm_span *slab, uint32_t i, size_t bytes, enum jsm_origin
 {
     void *block = jsm_slab_take(slab, i);
 
-    /* What is handed out next will be looked at: if it is in no cache, malloc would wait for it.  Beyond the last block
-     * it is an address like any other. */
-    uint8_t *next = jsm_slab_block(slab, slab->head);
-    __builtin_prefetch(next, 1);
-    __builtin_prefetch(next + JSM_HARDEN_HEAD_BYTES - 1, 1);
+    /* What is handed out next but one will be looked at: if it is in no cache, malloc would wait for it, and one call
+     * is too short for it to come. */
+    uint32_t next = slab->head;
+    if (jsm_likely(next != JSM_LINK_END) && jsm_likely((next = slab->link[next]) != JSM_LINK_END)) {
+        uint8_t *ahead = jsm_slab_block(slab, next);
+        __builtin_prefetch(ahead, 1);
+        __builtin_prefetch(ahead + JSM_HARDEN_HEAD_BYTES - 1, 1);
+    }
     if (jsm_unlikely(!jsm_is_zero_block(slab, block, is_full ? UINT32_MAX : JSM_HARDEN_HEAD_BYTES)))
         return jsm_harden_take_written(slab, block, bytes, origin);
     jsm_harden_dress(slab, block, bytes, origin, is_full);
