@@ -62,6 +62,20 @@ is "$(sh "$top_srcdir/tools/tell-failures" "$scratch/trs")" "--- $scratch/trs/ba
 not ok 2 - b
 # JSM_TEST_SEED=7" "what a test that failed said is told, with the seed"
 
+# builds_for CROSS EMULATOR: what configure writes down of a build.
+builds_for() {
+    printf '%s\n' "cross_compiling='$1'" "JSM_EMULATOR='$2'" > "$scratch/config.log"
+}
+can_run() {
+    "$top_srcdir/tools/check-variants" --can-run "$scratch"
+}
+builds_for no ''
+check "programs of a build for this machine can be run" can_run
+builds_for yes 'qemu-arm -L /usr/arm'
+check "so can those for another, with an emulator" can_run
+builds_for yes ''
+check "but not without: such a variant is built, and its tests are left out" test "$(can_run || echo no)" = no
+
 mkdir "$scratch/bin"
 ln -s "$(command -v dirname)" "$scratch/bin/dirname"
 status=0
