@@ -238,7 +238,7 @@ big_allocations(void)
     if (under_qemu())
         CANNOT_CLAIM(1, "qemu's own memory counts, too");
     else
-        CLAIM(without + touched < with + 8 * MIB, "nothing of it stays resident: %zu KiB, %zu KiB before", without / KIB,
+        CLAIM(without + touched < with + 8 * MIB, "nothing of it stays resident: %zu of %zu KiB", without / KIB,
               with / KIB);
     CLAIM(jsm_mallinfo2().hblks == 0 && jsm_mallinfo2().hblkhd == 0, "and no mapping");
 
