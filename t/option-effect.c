@@ -575,6 +575,38 @@ zero_size_in_child(void)
     return jsm_malloc(0) != NULL || jsm_calloc(3, 0) != NULL || errno != ERRNO_MARK;
 }
 
+/* Gives its slab back after the setting has changed, and before it has followed that. */
+static void *
+zero_size_thread(void *arg)
+{
+    void *p = jsm_malloc(8);
+
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    jsm_free(p);
+    jsm_malloc_trim(0);
+    bool sound = jsm_check() == 0;
+    jsm_free(jsm_malloc(0)); /* of either setting */
+    *(bool *)arg = sound && jsm_check() == 0;
+    return NULL;
+}
+
+static int
+zero_size_of_others_in_child(void)
+{
+    pthread_t thread;
+    bool good = false;
+
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_create(&thread, NULL, zero_size_thread, &good);
+    jsm_free(jsm_malloc(8));
+    pthread_barrier_wait(&barrier);
+    set("zero_size", "null");
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+    return !good || jsm_check() != 0;
+}
+
 static bool
 perturbed(size_t bytes)
 {
@@ -618,6 +650,27 @@ perturb_in_child(void)
     return *(volatile uint8_t *)hide(p + 20) != 1;
 }
 
+static void *
+perturb_from_thread(void *arg)
+{
+    set("perturb", "0xa5");
+    return arg;
+}
+
+static int
+perturb_by_newcomer_in_child(void)
+{
+    pthread_t thread;
+
+    jsm_free(jsm_malloc(40));
+    pthread_create(&thread, NULL, perturb_from_thread, NULL);
+    pthread_join(thread, NULL);
+    for (unsigned i = 0; i < 100000; i++) /* some of which are the first of a slab */
+        if (jsm_malloc(8) == NULL)
+            return 1;
+    return !perturbed(40);
+}
+
 static const char *action;
 
 static int
@@ -652,7 +705,9 @@ test_blocks(void)
     test(slab_max_in_child, "slab_max: what is larger has pages of its own");
     test(slab_max_later_in_child, "blocks from before it was changed can be freed with their size");
     test(zero_size_in_child, "zero_size: malloc(0) is a block, or NULL without an error");
+    test(zero_size_of_others_in_child, "a thread that follows later has no slab meanwhile that it gave back");
     test(perturb_in_child, "perturb: new and freed blocks have the pattern, in all threads");
+    test(perturb_by_newcomer_in_child, "all threads follow one that never allocated");
     test_check_action();
 }
 
@@ -713,7 +768,7 @@ test_exit(void)
 int
 main(void)
 {
-    plan(9 + 12 + 8 + 7);
+    plan(9 + 12 + 10 + 7);
     test_resident();
     test_source();
     test_blocks();

@@ -41,8 +41,9 @@ apply(bool changed, struct options before)
         errno = EINVAL;
         return 0;
     }
-    if (th != NULL && fast_path_options() != before.fast_path) {
-        jsm_theap_adapt(th);
+    if (fast_path_options() != before.fast_path) {
+        if (th != NULL)
+            jsm_theap_adapt(th);
         jsm_theaps_ask_to_trim(); /* other threads follow when they need a slab */
     }
     if (profile_options() != 0 && profile_options() != before.profile)

@@ -61,6 +61,7 @@ struct jsm_theap_front {
     struct jsm_span *active[JSM_CLASSES];
     uintptr_t thread_id;                      /* owner of the slabs; 0 while nobody uses the theap */
     uint8_t slow;                             /* enum jsm_slow: whether every call takes the slow path */
+    uint8_t first_direct;                     /* 1: malloc(0) takes it, for option zero_size says NULL */
 };
 
 struct jsm_theap {

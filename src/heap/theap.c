@@ -26,8 +26,7 @@ set_active(struct jsm_theap *th, unsigned c, struct jsm_span *slab)
     th->front.active[c] = slab;
     if (jsm_class_bytes[c] > JSM_DIRECT_MAX || th->front.slow)
         return;
-    /* malloc(0) takes the slow path if it gives NULL, option zero_size. */
-    size_t from = c == 0 ? (size_t)jsm_option(JSM_OPT_ZERO_SIZE) : (jsm_class_bytes[c - 1] >> JSM_DIRECT_SHIFT) + 1;
+    size_t from = c == 0 ? th->front.first_direct : (jsm_class_bytes[c - 1] >> JSM_DIRECT_SHIFT) + 1u;
     for (size_t i = from; i <= jsm_class_bytes[c] >> JSM_DIRECT_SHIFT; i++)
         th->front.direct[i] = slab;
 }
@@ -459,12 +458,17 @@ jsm_theap_refill(struct jsm_theap *th, unsigned c, bool *fresh)
 
 /* ---- Life ---- */
 
+/* The theap follows the options from here on, and not before: else one that changes would leave it slabs in `direct`
+ * that it does not take out again. */
 JSM_CORE static void
-set_slow(struct jsm_theap *th)
+follow_options(struct jsm_theap *th)
 {
     bool may_hold = jsm_hardened() && th->front.thread_id != 0 && jsm_quarantine_prepare(th);
 
     th->front.slow = (uint8_t)jsm_theap_wants_slow(may_hold);
+    th->front.first_direct = (uint8_t)jsm_option(JSM_OPT_ZERO_SIZE);
+    for (size_t i = 0; i < JSM_DIRECTS; i++)
+        th->front.direct[i] = JSM_SLAB_NONE;
 }
 
 JSM_CORE static void
@@ -473,9 +477,7 @@ open_theap(struct jsm_theap *th, struct jsm_heap *heap, unsigned shard, uintptr_
     th->front.thread_id = thread_id;
     th->heap = heap;
     th->shard = shard;
-    set_slow(th);
-    for (size_t i = 0; i < JSM_DIRECTS; i++)
-        th->front.direct[i] = JSM_SLAB_NONE;
+    follow_options(th);
     for (unsigned c = 0; c < JSM_CLASSES; c++)
         th->front.active[c] = JSM_SLAB_NONE;
     /* ORDER: relaxed, both; see set_aside(), and jsm_theap_check_behind(). */
@@ -646,9 +648,7 @@ jsm_theap_trim(struct jsm_theap *th, bool holes)
 void
 jsm_theap_adapt(struct jsm_theap *th)
 {
-    set_slow(th);
-    for (size_t i = 0; i < JSM_DIRECTS; i++)
-        th->front.direct[i] = JSM_SLAB_NONE;
+    follow_options(th);
     if (th->slabs.next == NULL)
         return;
     for (struct jsm_link *l = th->slabs.next; l != &th->slabs; l = l->next) {
