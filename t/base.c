@@ -159,14 +159,45 @@ test_bytes(void)
     is_uint(good, 4, "threads that exchange the bytes of one word lose nothing of each other");
 }
 
+static uint16_t halves[2] = { 7, 7 };
+
+static void *
+count_in_half(void *arg)
+{
+    uint16_t *mine = arg;
+
+    for (unsigned i = 0; i < 100001; i++)
+        while (!jsm_change_in_word_relaxed(mine, (uint16_t)(i + 7), (uint16_t)(i + 8)))
+            ;
+    return NULL;
+}
+
+static void
+test_halves(void)
+{
+    pthread_t t[2];
+
+    ok(!jsm_change_in_word_relaxed(&halves[1], 8, 9) && !jsm_change_relaxed_plain(&halves[0], 0, 9) &&
+       halves[0] == 7 && halves[1] == 7, "two bytes that are another number do not change");
+    for (unsigned i = 0; i < 2; i++)
+        if (pthread_create(&t[i], NULL, count_in_half, &halves[i]) != 0)
+            _exit(1);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    const uint16_t last = (uint16_t)(100001 + 7);
+    ok(halves[0] == last && halves[1] == last, "threads that change halves of one word lose nothing of each other");
+    ok(jsm_change_relaxed_plain(&halves[1], last, 3) && halves[0] == last && halves[1] == 3, "they change alone");
+}
+
 int
 main(void)
 {
-    plan(20);
+    plan(23);
     uint64_t random = test_seed();
     test_numbers();
     test_bits(&random);
     test_list();
     test_bytes();
+    test_halves();
     return done();
 }

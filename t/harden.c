@@ -4,74 +4,12 @@
  * check_action=0 a call that found a fault did nothing: the block is still there.
  * SPDX-License-Identifier: MIT
  */
-#define FAULTS_ARE_SIGNALS
-#include "unit.h"
-
-#include "heap/heap.h"
+#include "harden.h"
 
 #include <pthread.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
-#if __has_include(<linux/seccomp.h>)
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#define HAVE_FILTERS 1
-#else
-#define HAVE_FILTERS 0
-#endif
-
-static const char *level; /* of the scene */
-static bool is_old_kernel; /* and whether it has to do without MADV_GUARD_INSTALL */
 static char program[] = "harden.t";
-enum { UNABLE = 96 }; /* it cannot be made one */
-
-#if HAVE_FILTERS
-/* From here on the kernel is one that knows nothing of guards. */
-static bool
-refuse_guards(void)
-{
-    enum { INSTALL = 102, LOW = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0 };
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]) + LOW),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INSTALL, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog filter = { COUNT_OF(code), code };
-
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-#else
-static bool
-refuse_guards(void)
-{
-    return false;
-}
-#endif
-
-static bool
-is_level_full(void)
-{
-    return strcmp(level, "full") == 0;
-}
-
-/* Begins a scene. */
-static void
-begin(const char *check_action)
-{
-    if (is_old_kernel) {
-        size_t page = jsm_os_page_bytes();
-        void *p = refuse_guards() ? jsm_os_map(page, page) : NULL;
-        if (p == NULL || jsm_os_guard(p, page) == 0)
-            _exit(UNABLE);
-    }
-    if (!set_option("check_action", check_action) || jsm_option(JSM_OPT_HARDEN) != 1 + is_level_full())
-        _exit(99);
-}
 
 static int
 verdict(unsigned wrong)
@@ -501,6 +439,72 @@ threads_and_fork(void)
     return verdict(wrong + (unsigned)jsm_check());
 }
 
+enum { PAIRS = 200, PAIR_ROUNDS = 50 };
+static void *pairs[PAIRS];
+static _Atomic(unsigned) n_met;
+
+/* Returns when both threads have come here for the n-th time, to both as near to one moment as can be. */
+static void
+meet(unsigned n)
+{
+    n_met++;
+    for (unsigned spins = 1; n_met < 2 * n; spins++)
+        if (spins % 1024 == 0)
+            sched_yield();
+}
+
+/* One of two threads that free the same blocks; the first allocates them. */
+static void *
+free_in_step(void *is_first)
+{
+    for (unsigned round = 0, step = 0; round < PAIR_ROUNDS; round++) {
+        for (unsigned i = 0; i < PAIRS && is_first != NULL; i++)
+            pairs[i] = get(i % 2 == 0 ? 40 + round : 400 * round);
+        for (unsigned i = 0; i < PAIRS; i++) {
+            meet(++step);
+            jsm_free(pairs[i]);
+        }
+        for (unsigned who = 0; who < 2; who++) { /* one after the other lets go what it held back */
+            meet(++step);
+            if (who == (is_first != NULL))
+                (void)jsm_malloc_trim(0);
+        }
+        meet(++step);
+    }
+    return NULL;
+}
+
+static int
+freed_at_one_moment(void)
+{
+    pthread_t other;
+
+    begin("0");
+    pthread_create(&other, NULL, free_in_step, NULL);
+    (void)free_in_step(&other);
+    pthread_join(other, NULL);
+    (void)jsm_malloc_trim(0);
+    return verdict((jsm_mallinfo2().uordblks != 0) + (unsigned)jsm_check());
+}
+
+/* What two such threads leave with level on, each having seen a live block: it is held back twice. */
+static int
+held_back_twice(void)
+{
+    uint32_t i = 0;
+
+    begin("1");
+    void *p = get(40);
+    struct jsm_span *slab = jsm_pagemap_find(p);
+    unsigned wrong = !jsm_slab_index(slab, p, &i);
+    jsm_free(p);
+    jsm_slab_set_cell(slab, i, JSM_LINK_USED);
+    (void)jsm_harden_new(p, 40);
+    jsm_free(hide(p));
+    (void)jsm_malloc_trim(0);
+    return verdict(wrong + (jsm_mallinfo2().uordblks != 0) + (unsigned)jsm_check());
+}
+
 /* What is held back is bounded: by the thread's share, and by large blocks' addresses alone. */
 static int
 bounded(void)
@@ -605,7 +609,7 @@ static int (*const scenes[])(void) = {
     overflow_by_one, overflow_anywhere, underflow, overflow_of_large_into_guard, overflow_of_slab_into_guard,
     overflow_is_told, write_after_free, write_later, is_wiped, read_freed_large, double_frees, sizes_are_exact, resized,
     set_too_late, scatters, program_heap, threads_and_fork, bounded, nothing,
-    faulted_in_once, cuts_are_bounded
+    faulted_in_once, cuts_are_bounded, freed_at_one_moment, held_back_twice
 };
 
 static int (*scene_now)(void);
@@ -687,9 +691,14 @@ test_level(void)
         holds(read_freed_large, "and of a large one, too");
     says(double_frees, DOUBLE_FREES, "): double free",
          "double frees are found while the block is held back: here and by other threads");
+    says(held_back_twice, 1, "): double free", "a block that is held back twice is found when it is let go");
     holds(sizes_are_exact, "all sizes are those that were asked for");
     holds(resized, "what realloc gives is watched as well, also where it was");
     holds(set_too_late, "the option cannot be changed later");
+    if (is_level_full() && SANITIZED)
+        skip(1, "two threads that free a block at one moment are a data race");
+    else if (is_level_full())
+        holds(freed_at_one_moment, "of two threads that free a block at one moment one does");
     if (is_level_full())
         holds(scatters, "neighbours in time are no neighbours in memory");
     holds(program_heap, "heaps of the program and concealed blocks are watched");
@@ -736,7 +745,7 @@ main(int argc, char **argv)
     end_if_stuck();
     if (is_emulated() && !under_qemu())
         skip_all("valgrind does not run the program once more by /proc/self/exe");
-    plan(18 + 5 + 20 + 8);
+    plan(19 + 5 + 22 + 8);
     for (unsigned i = 0; i < COUNT_OF(levels); i++) {
         level = levels[i];
         test_level();

@@ -106,4 +106,37 @@ jsm_cas_weak_in_word_release(_Atomic(uint8_t) *p, uint8_t *expected, uint8_t v)
 #define jsm_cas_weak_byte_release(p, expected, v) jsm_cas_weak_in_word_release((p), (expected), (v))
 #endif
 
+/* The same of two bytes that are a plain number to their owner: whether they were `from`; then they are `to`. */
+static inline bool
+jsm_change_in_word_relaxed(uint16_t *p, uint16_t from, uint16_t to)
+{
+    typedef uint32_t __attribute__((may_alias)) any_word;
+    size_t at = (uintptr_t)p >> 1 & 1;
+    any_word *word = (any_word *)((uintptr_t)p & ~(uintptr_t)3);
+    union {
+        uint32_t word;
+        uint16_t half[2];
+    } old, new;
+
+    /* ORDER: relaxed, both: the first is a guess. */
+    old.word = __atomic_load_n(word, __ATOMIC_RELAXED);
+    do {
+        if (old.half[at] != from)
+            return false;
+        new = old;
+        new.half[at] = to;
+    } while (!__atomic_compare_exchange_n(word, &old.word, new.word, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+static inline bool
+jsm_change_relaxed_plain(uint16_t *p, uint16_t from, uint16_t to)
+{
+#if ATOMIC_SHORT_LOCK_FREE == 2
+    return __atomic_compare_exchange_n(p, &from, to, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+#else
+    return jsm_change_in_word_relaxed(p, from, to);
+#endif
+}
+
 #endif

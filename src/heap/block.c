@@ -167,15 +167,14 @@ jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i)
     }
 }
 
-/* Somebody freed the block after it was found: at the same moment as this thread. */
-static void
-freed_meanwhile(const struct jsm_block *block)
+void
+jsm_block_freed_meanwhile(const char *function, const struct jsm_block *block)
 {
     struct jsm_block now;
 
     jsm_block_find(block->start, &now);
     now.found = JSM_FOUND_FREE; /* whatever it is by now */
-    jsm_misuse("free", block->start, &now);
+    jsm_misuse(function, block->start, &now);
 }
 
 static void
@@ -185,19 +184,19 @@ free_large(const struct jsm_block *block, enum jsm_kind kind)
     struct jsm_heap *heap = jsm_span_heap_or_not(span);
 
     if (jsm_kind(span) != kind) { /* it was not */
-        freed_meanwhile(block);
+        jsm_block_freed_meanwhile("free", block);
         return;
     }
     if (jsm_unlikely(jsm_heap_is_user(heap)) && jsm_user_free(heap, block))
         return;
     if (kind == JSM_KIND_HUGE) {
         if (!jsm_huge_free(span))
-            freed_meanwhile(block);
+            jsm_block_freed_meanwhile("free", block);
     } else if (jsm_claim_kind(span, JSM_KIND_LARGE, JSM_KIND_BUSY)) {
         if ((span->traits & JSM_TRAIT_GUARDED) == 0 || jsm_harden_unguard(span))
             jsm_span_free(span);
     } else {
-        freed_meanwhile(block);
+        jsm_block_freed_meanwhile("free", block);
     }
 }
 
@@ -220,7 +219,7 @@ jsm_block_free(struct jsm_theap *th, const struct jsm_block *block)
         jsm_guard_free(block);
         break;
     default:
-        freed_meanwhile(block);
+        jsm_block_freed_meanwhile("free", block);
         break;
     }
 }
@@ -307,6 +306,8 @@ jsm_heap_orphan(struct jsm_span *span)
     /* ORDER: relaxed; the child of fork() has one thread. */
     jsm_store_relaxed(&span->owner, 0);
     jsm_store_relaxed(&span->theap, NULL);
+    if (jsm_hardened())
+        jsm_quarantine_clean(span);
     jsm_slab_rebuild(span);
     span->state = JSM_SLAB_NEW;
     jsm_set_span_heap(span, &jsm_heap_default); /* the owner may not have come to writing it */

@@ -266,11 +266,27 @@ places_of(struct jsm_quarantine *q, unsigned c)
     return &q->kept[(size_t)c << (jsm_harden_is_full() ? JSM_HARDEN_SHIFT_FULL : JSM_HARDEN_SHIFT_ON)];
 }
 
+/* Two threads that free a block at the same moment may both hold it back, with level on: the second of them that lets
+ * it go finds that it is not in quarantine any more. */
+static bool
+is_kept(struct jsm_span *slab, uint32_t index)
+{
+    struct jsm_block block = { .found = JSM_FOUND_FREE, .span = slab, .start = jsm_slab_block(slab, index),
+                               .bytes = slab->block_bytes, .index = index };
+
+    if (jsm_likely(jsm_slab_cell(slab, index) == JSM_LINK_QUARANTINED))
+        return true;
+    jsm_block_freed_meanwhile("free", &block);
+    return false;
+}
+
 void
 jsm_harden_release(struct jsm_theap *th, struct jsm_span *slab, uint32_t index)
 {
     void *block = jsm_slab_block(slab, index);
 
+    if (!is_kept(slab, index))
+        return;
     if (jsm_harden_is_full() && jsm_unlikely(!jsm_is_zero_block(slab, block, UINT32_MAX)))
         jsm_harden_written("free", slab, block);
     jsm_free_in_slab(th, slab, index);
@@ -291,6 +307,8 @@ jsm_quarantine_drain(struct jsm_theap *th)
             uint32_t index = (uint32_t)*place & 0xffff;
             void *block = jsm_slab_block(slab, index);
             *place = 0;
+            if (!is_kept(slab, index))
+                continue;
             if (jsm_unlikely(!jsm_is_zero_block(slab, block, jsm_secret.wipe_bytes)))
                 jsm_harden_written("free", slab, block);
             jsm_free_in_slab(th, slab, index);
@@ -311,8 +329,19 @@ jsm_quarantine_forget(struct jsm_quarantine *q)
 }
 
 void
+jsm_quarantine_clean(struct jsm_span *slab)
+{
+    for (uint32_t i = 0, carved = slab->carved; i < carved; i++) {
+        void *block = jsm_slab_block(slab, i);
+        if (slab->link[i] == JSM_LINK_QUARANTINED && !jsm_is_zero_block(slab, block, jsm_secret.wipe_bytes))
+            jsm_wipe_block(slab, block, jsm_secret.wipe_bytes);
+    }
+}
+
+void
 jsm_quarantine_sweep(struct jsm_span *slab)
 {
+    jsm_quarantine_clean(slab);
     for (uint32_t i = 0, carved = slab->carved; i < carved; i++) {
         if (slab->link[i] == JSM_LINK_QUARANTINED && jsm_slab_push(slab, i)) {
             bool is_empty = slab->state != JSM_SLAB_FULL;
@@ -341,8 +370,13 @@ jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block)
         jsm_harden_wipe_large(span);
         return false;
     }
+    bool may_keep = (span->traits & JSM_TRAIT_KEEP) != 0;
+    if (may_keep && jsm_harden_is_full() && !jsm_harden_claim(span, block->index)) {
+        jsm_block_freed_meanwhile("free", block);
+        return true;
+    }
     jsm_wipe_block(span, block->start, jsm_secret.wipe_bytes);
-    if (q == NULL || span->block_bytes > q->max_block_bytes || (span->traits & JSM_TRAIT_KEEP) == 0)
+    if (!may_keep || q == NULL || span->block_bytes > q->max_block_bytes)
         return false;
     jsm_harden_hold(th, q, span, block->start, block->index, jsm_harden_is_full());
     return true;
@@ -367,6 +401,8 @@ jsm_harden_free(struct jsm_theap *th, void *p, enum jsm_origin origin, size_t by
         (slab->traits & usual) != usual || !jsm_harden_is_whole(slab, p, &tag, is_full) || jsm_origin_of(tag) != origin)
         return false;
     if (bytes != JSM_SIZE_UNSAID && bytes + jsm_padding_of(tag) + TRAILER_BYTES != slab->block_bytes)
+        return false;
+    if (is_full && !jsm_harden_claim(slab, i))
         return false;
     jsm_wipe_block(slab, p, jsm_secret.wipe_bytes);
     if (jsm_likely(slab->block_bytes <= th->quarantine->max_block_bytes))

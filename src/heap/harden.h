@@ -229,11 +229,19 @@ jsm_harden_take(struct jsm_span *slab, uint32_t i, size_t bytes, enum jsm_origin
     return block;
 }
 
-/* A block leaves the quarantine: its slab is another thread's, or it was written to. */
+/* A block leaves the quarantine: its slab is another thread's, or it was written to, or held back twice. */
 void jsm_harden_release(struct jsm_theap *th, struct jsm_span *slab, uint32_t index);
 
-/* Holds back a block, which is wiped, and lets go another.  What was read of the block takes no part in the choice: it
- * may be in no cache, and the processor goes on meanwhile. */
+/* Level full: of several threads that free the block at the same moment, true for the first. */
+JSM_INLINE bool
+jsm_harden_claim(struct jsm_span *slab, uint32_t index)
+{
+    /* ORDER: relaxed; nothing is read through it, and who takes the block later has the order from R1. */
+    return jsm_change_relaxed_plain(&slab->link[index], JSM_LINK_USED, JSM_LINK_QUARANTINED);
+}
+
+/* Holds back a block, which is wiped, and with level full claimed, and lets go another.  What was read of the block
+ * takes no part in the choice: it may be in no cache, and the processor goes on meanwhile. */
 JSM_INLINE void
 jsm_harden_hold(struct jsm_theap *th, struct jsm_quarantine *q, struct jsm_span *slab, void *block, uint32_t index,
                 bool is_full)
@@ -244,7 +252,8 @@ jsm_harden_hold(struct jsm_theap *th, struct jsm_quarantine *q, struct jsm_span 
 
     q->random = random;
     *place = (uint64_t)(uintptr_t)slab << 16 | index;
-    jsm_slab_set_cell(slab, index, JSM_LINK_QUARANTINED);
+    if (!is_full)
+        jsm_slab_set_cell(slab, index, JSM_LINK_QUARANTINED);
     if (jsm_unlikely(old == 0))
         return;
     slab = (struct jsm_span *)(uintptr_t)(old >> 16);
@@ -253,6 +262,8 @@ jsm_harden_hold(struct jsm_theap *th, struct jsm_quarantine *q, struct jsm_span 
     bool is_usual = jsm_likely(jsm_load_relaxed(&slab->theap) == th);
     if (is_full)
         is_usual = is_usual && jsm_is_zero_block(slab, jsm_slab_block(slab, index), UINT32_MAX);
+    else
+        is_usual = is_usual && slab->link[index] == JSM_LINK_QUARANTINED; /* N5 */
     if (jsm_unlikely(!is_usual))
         jsm_harden_release(th, slab, index);
     else if (jsm_unlikely(jsm_slab_push(slab, index)))
@@ -278,6 +289,8 @@ jsm_harden_free_usual(struct jsm_theap *th, struct jsm_span *slab, void *p, enum
         return false;
     if (bytes != JSM_SIZE_UNSAID &&
         jsm_unlikely(bytes + jsm_padding_of(tag) + JSM_HARDEN_TRAILER_BYTES != slab->block_bytes))
+        return false;
+    if (is_full && jsm_unlikely(!jsm_harden_claim(slab, i)))
         return false;
     jsm_wipe_block(slab, p, is_full ? UINT32_MAX : JSM_HARDEN_HEAD_BYTES);
     jsm_harden_hold(th, th->quarantine, slab, p, i, is_full);
@@ -320,7 +333,8 @@ bool jsm_harden_expect_origin(const char *function, const struct jsm_block *bloc
 /* Makes the block one of `bytes` where it is; false: it cannot be. */
 bool jsm_harden_resize(const struct jsm_block *block, size_t bytes);
 
-/* Wipes a block that is being freed and holds it back; false: it is wiped, and to be freed now. */
+/* Wipes a block that is being freed and holds it back, or reports that another thread did; false: it is wiped, and to
+ * be freed now. */
 bool jsm_harden_keep(struct jsm_theap *th, const struct jsm_block *block);
 
 /* Prepares a span to become a slab; and makes a guarded span accessible again; false: that failed, and it
@@ -340,9 +354,11 @@ bool jsm_quarantine_prepare(struct jsm_theap *th);
 /* Frees all that the thread holds back. */
 void jsm_quarantine_drain(struct jsm_theap *th);
 
-/* In the child of fork(): what a thread held back that is not there, and what it held back of a slab. */
+/* In the child of fork(): what a thread held back that is not there; what such threads held back of a slab is freed;
+ * or is wiped at least, to which they may not have come. */
 void jsm_quarantine_forget(struct jsm_quarantine *q);
 void jsm_quarantine_sweep(struct jsm_span *slab);
+void jsm_quarantine_clean(struct jsm_span *slab);
 
 /* ---- For the files of option harden alone ---- */
 

@@ -104,6 +104,10 @@ jsm_harden_expect(const char *function, const struct jsm_block *block)
     } else {
         if (jsm_harden_is_whole(span, block->start, &tag, jsm_harden_is_full()))
             return true;
+        if (jsm_slab_cell(span, block->index) != JSM_LINK_USED) {
+            jsm_block_freed_meanwhile(function, block);
+            return false;
+        }
         at = first_wrong(span, block->start);
         end = start + span->block_bytes;
     }

@@ -238,6 +238,9 @@ void jsm_free_in_slab(struct jsm_theap *th, struct jsm_span *slab, uint32_t i);
 /* Frees the live block that jsm_block_find() found.  `th` may be NULL: the thread has none. */
 void jsm_block_free(struct jsm_theap *th, const struct jsm_block *block);
 
+/* Reports that somebody freed the block after `function` had found it: at the same moment as this thread. */
+JSM_COLD void jsm_block_freed_meanwhile(const char *function, const struct jsm_block *block);
+
 /* Reports a misuse: "jsmalloc: FUNCTION(P): KIND: DETAIL" and what is known of the block, then does what check_action
  * says.  Returns if the program shall go on.  `detail` may be NULL.  Takes no memory. */
 JSM_COLD void jsm_misuse_kind(const char *function, const void *p, const struct jsm_block *block, const char *kind,

@@ -280,12 +280,8 @@ jsm_user_free(struct jsm_heap *heap, const struct jsm_block *block)
     else if (is_live && jsm_slab_push(span, block->index))
         jsm_theap_event(span);
     jsm_user_heap_leave(heap);
-    if (!is_live) {
-        struct jsm_block now;
-        jsm_block_find(block->start, &now);
-        now.found = JSM_FOUND_FREE; /* whatever it is by now */
-        jsm_misuse("free", block->start, &now);
-    }
+    if (!is_live)
+        jsm_block_freed_meanwhile("free", block);
     return true;
 }
 
