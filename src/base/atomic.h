@@ -20,6 +20,7 @@
 #define jsm_exchange_acquire(p, v)   atomic_exchange_explicit((p), (v), memory_order_acquire)
 #define jsm_exchange_release(p, v)   atomic_exchange_explicit((p), (v), memory_order_release)
 #define jsm_fetch_add_relaxed(p, v)  atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define jsm_fetch_add_release(p, v)  atomic_fetch_add_explicit((p), (v), memory_order_release)
 #define jsm_fetch_or_relaxed(p, v)   atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
 #define jsm_fetch_sub_relaxed(p, v)  atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 

@@ -353,15 +353,16 @@ static _Atomic(uint32_t) trims_asked;
 void
 jsm_theaps_ask_to_trim(void)
 {
-    /* ORDER: relaxed; who sees it later trims later. */
-    jsm_fetch_add_relaxed(&trims_asked, 1);
+    /* ORDER: release, with trim_if_asked(): who sees that it is asked sees the options that it is asked for, which it
+     * would not look at again.  Who sees it later follows later.  Not observable: options are atomic. */
+    jsm_fetch_add_release(&trims_asked, 1);
 }
 
 static void
 trim_if_asked(struct jsm_theap *th)
 {
-    /* ORDER: relaxed, as above. */
-    uint32_t asked = jsm_load_relaxed(&trims_asked);
+    /* ORDER: acquire, with jsm_theaps_ask_to_trim().  Not observable, as there. */
+    uint32_t asked = jsm_load_acquire(&trims_asked);
 
     if (jsm_unlikely(th->trims_done != asked)) {
         th->trims_done = asked;
