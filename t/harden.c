@@ -505,6 +505,46 @@ held_back_twice(void)
     return verdict(wrong + (jsm_mallinfo2().uordblks != 0) + (unsigned)jsm_check());
 }
 
+static _Atomic(bool) enough;
+
+static void *
+begin_often(void *unused)
+{
+    while (!enough)
+        jsm_free(get(1));
+    return unused;
+}
+
+/* Each call of a thread that can have no heap of its own, for lack of a key, begins as the first one does. */
+static int
+begun_while_forking(void)
+{
+    pthread_t thread[2];
+    pthread_key_t key;
+    unsigned wrong = 0;
+
+    begin("3");
+    while (pthread_key_create(&key, NULL) == 0)
+        ;
+    for (unsigned i = 0; i < 2; i++)
+        pthread_create(&thread[i], NULL, begin_often, NULL);
+    for (unsigned i = 0; i < 200 && wrong == 0; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10);
+            jsm_free(get(1));
+            _exit(0);
+        }
+        int status = 1;
+        waitpid(child, &status, 0);
+        wrong += status != 0;
+    }
+    enough = true;
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    return verdict(wrong);
+}
+
 /* What is held back is bounded: by the thread's share, and by large blocks' addresses alone. */
 static int
 bounded(void)
@@ -609,7 +649,7 @@ static int (*const scenes[])(void) = {
     overflow_by_one, overflow_anywhere, underflow, overflow_of_large_into_guard, overflow_of_slab_into_guard,
     overflow_is_told, write_after_free, write_later, is_wiped, read_freed_large, double_frees, sizes_are_exact, resized,
     set_too_late, scatters, program_heap, threads_and_fork, bounded, nothing,
-    faulted_in_once, cuts_are_bounded, freed_at_one_moment, held_back_twice
+    faulted_in_once, cuts_are_bounded, freed_at_one_moment, held_back_twice, begun_while_forking
 };
 
 static int (*scene_now)(void);
@@ -703,6 +743,7 @@ test_level(void)
         holds(scatters, "neighbours in time are no neighbours in memory");
     holds(program_heap, "heaps of the program and concealed blocks are watched");
     holds(threads_and_fork, "threads exchange blocks, and fork meanwhile; in the end all is free");
+    holds(begun_while_forking, "threads begin while another forks: the child begins, too");
     holds(bounded, "what is held back is bounded");
     holds(faulted_in_once, "a page is faulted in once");
 }
@@ -745,7 +786,7 @@ main(int argc, char **argv)
     end_if_stuck();
     if (is_emulated() && !under_qemu())
         skip_all("valgrind does not run the program once more by /proc/self/exe");
-    plan(19 + 5 + 22 + 8);
+    plan(20 + 5 + 23 + 8);
     for (unsigned i = 0; i < COUNT_OF(levels); i++) {
         level = levels[i];
         test_level();

@@ -27,12 +27,16 @@ objects() {
         done
     )
 }
+no_hidden_locks() {
+    ! grep -nE '^[[:space:]]+static .*struct jsm_lock ' "$1"/*/*.[ch]
+}
 links() {
     objects "$1" > "$scratch/names" && $AWK -f "$tools/c-lines.awk" -f "$tools/check-links.awk" "$2" "$scratch/names"
 }
 
 check "includes point down, to facades, and atomics stay in base/" layers "$top_srcdir/src"
 check "each atomic operation has an ORDER comment that fits" orders "$top_srcdir/src"
+check "no lock is hidden in a function, where fork() would not find it" no_hidden_locks "$top_srcdir/src"
 # The words are put together here, so that this file does not have them.  Of ThreadSanitizer's interface tests may have
 # default options, but none that make it see or tell less; the library asks for its first function whether it is there.
 hushed='__''tsan_([^di]|default_s|i[^n])|no_''sanitize(_|..)thread|suppressions''[=:]|(report|ignore|detect)_''[a-z_]*=[0-9]'
@@ -110,6 +114,9 @@ finds "a name without a row in a table" orders 'ORDER R2 has no row'
 plant
 { echo 'int g(int *p)'; echo '{'; echo '    return jsm_load_acquire'; echo '        (p);'; echo '}'; } >> "$scratch/src/high/high.c"
 finds "that a comment of another function does not count" orders 'has no ORDER comment'
+
+plant; echo '    static struct jsm_lock lock = { 0 };' >> "$scratch/src/high/high.c"
+finds "a lock in a function" no_hidden_locks 'static struct jsm_lock'
 
 plant
 mkdir -p "$scratch/objects/low" "$scratch/objects/high"

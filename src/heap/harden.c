@@ -51,12 +51,11 @@ draw_secret(uint32_t wipe_bytes)
 JSM_CORE bool
 jsm_harden_start(void)
 {
-    static struct jsm_lock lock = { .rank = JSM_RANK_OPTIONS };
     uint8_t level = 0;
 
-    if (!jsm_options_fix())
+    if (!jsm_options_fix() || jsm_option(JSM_OPT_HARDEN) == JSM_HARDEN_OFF)
         return false;
-    jsm_lock(&lock);
+    jsm_lock(&jsm_options_lock); /* one that fork() takes: the child may begin as well */
     /* ORDER: relaxed; it changes under the lock that we hold. */
     if (jsm_load_relaxed(&jsm_harden_level) == JSM_HARDEN_OFF)
         level = (uint8_t)jsm_option(JSM_OPT_HARDEN);
@@ -68,7 +67,7 @@ jsm_harden_start(void)
         /* ORDER: relaxed; the lock, or how a thread came to be, orders it: each that has a theap was here. */
         jsm_store_relaxed(&jsm_harden_level, level);
     }
-    jsm_unlock(&lock);
+    jsm_unlock(&jsm_options_lock);
     return level != 0;
 }
 
