@@ -351,6 +351,25 @@ test_coroutine(void)
 }
 #endif
 
+/* One frame lies far from the next, and what that one reads lies between, where nothing is. */
+static void
+test_far_apart(const void *in_aligned_frame)
+{
+#if defined(__x86_64__)
+    ucontext_t far = { .uc_flags = 0 };
+    void *nothing = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const void *frame[2] = { nothing, in_aligned_frame };
+
+    far.uc_mcontext.gregs[REG_RIP] = 8;
+    far.uc_mcontext.gregs[REG_RSP] = 4096;
+    far.uc_mcontext.gregs[REG_RBP] = (greg_t)(uintptr_t)frame;
+    is_uint(jsm_os_unwind(&far, frames, MAX), 2, "what lies between two frames is not taken for a part of the stack");
+#else
+    (void)in_aligned_frame;
+    skip(1, "the registers have other names here");
+#endif
+}
+
 /* Whatever the registers of a context are, there is no crash. */
 static void
 test_nonsense(void)
@@ -383,7 +402,7 @@ main(void)
 {
     if (jsm_os_unwind(NULL, frames, MAX) == 0)
         skip_all("the unwinder does not know this processor");
-    plan(6 + 6 + 2 + 1 + 1 + 1);
+    plan(6 + 6 + 2 + 1 + 1 + 1 + 1);
     end_if_stuck();
     plain(DEEP);
     check("functions without frame pointers");
@@ -392,6 +411,7 @@ main(void)
     with_variable_frame(5000);
     check("with frames of a length that is not known before");
     with_aligned_frame(3000);
+    const void *in_aligned_frame = noted[1];
     check("with aligned frames");
     by_way_of_libc();
     check("by way of a function of libc");
@@ -402,6 +422,7 @@ main(void)
     test_faults();
     test_thread();
     test_coroutine();
+    test_far_apart(in_aligned_frame);
     test_nonsense();
     return done();
 }

@@ -552,7 +552,8 @@ row_of(uintptr_t pc, bool exact)
 /* ---- The stack ---- */
 
 struct stack {
-    uintptr_t low, high; /* what may be read; `high` is that of a word */
+    uintptr_t bottom;    /* nothing below it is read */
+    uintptr_t low, high; /* all between can be; `high` is that of a word */
 };
 
 enum { NEAR_BYTES = 8 << 20 };
@@ -563,7 +564,7 @@ static struct stack
 own_stack(uintptr_t sp)
 {
     const uintptr_t ends[] = { jsm_os_thread_id(), (uintptr_t)getauxval(AT_RANDOM) };
-    struct stack stack = { sp, sp };
+    struct stack stack = { sp, sp, sp };
 
     for (unsigned i = 0; i < 2; i++)
         if (sp < ends[i] && ends[i] - sp < NEAR_BYTES)
@@ -577,12 +578,15 @@ read_word(struct stack *stack, uintptr_t at, uintptr_t *word)
 {
     uintptr_t page = jsm_os_page_bytes();
 
-    if (at % WORD != 0 || at < stack->low || at > UINTPTR_MAX - page)
+    if (at % WORD != 0 || at < stack->bottom || at > UINTPTR_MAX - page)
         return false;
-    if (at >= stack->high) {
+    if (at < stack->low || at >= stack->high) {
         if (!is_resident(at))
             return false;
-        stack->high = jsm_round_down(at, page) + page;
+        uintptr_t start = jsm_round_down(at, page);
+        if (start != stack->high) /* of what lies between nothing is known */
+            stack->low = start;
+        stack->high = start + page;
     }
     *word = *(const uintptr_t *)at;
     return true;
@@ -671,11 +675,11 @@ step_over_signal(struct regs *r, struct stack *stack)
     if (!find_context(r, stack, &at))
         return false;
     for (size_t i = 0; i < sizeof(mcontext_t); i += WORD) /* may all of it be read? */
-        if (i % 512 == 0 && !read_word(stack, at + i, &word))
+        if ((i % 512 == 0 || i + WORD >= sizeof(mcontext_t)) && !read_word(stack, at + i, &word))
             return false;
     read_context(r, (const mcontext_t *)at);
     if (r->sp < stack->low || r->sp >= stack->high) /* the signal came while another stack was in use */
-        *stack = (struct stack){ r->sp, r->sp };
+        *stack = (struct stack){ r->sp, r->sp, r->sp };
     return true;
 }
 
@@ -732,7 +736,7 @@ jsm_os_unwind(const void *context, void **frames, unsigned max)
     struct stack stack;
     if (context != NULL) {
         read_context(&r, &((const ucontext_t *)context)->uc_mcontext);
-        stack = (struct stack){ r.sp, r.sp }; /* whatever went wrong, the walk does not go wrong as well */
+        stack = (struct stack){ r.sp, r.sp, r.sp }; /* whatever went wrong, the walk does not go wrong as well */
     } else {
         READ_REGISTERS(r);
         stack = own_stack(r.sp);
