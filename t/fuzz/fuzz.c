@@ -4,6 +4,23 @@
 #include "fuzz.h"
 
 #include <dirent.h>
+#if defined __GLIBC__ && __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+
+void *__sbrk(intptr_t n); /* what glibc has behind sbrk() */
+
+/* The kernel gives new memory below the break as zeros, and the library counts on that; memcheck holds it to have no
+ * value yet.  Here it is told. */
+void *
+sbrk(intptr_t n)
+{
+    void *p = __sbrk(n);
+
+    if (n > 0 && p != (void *)-1)
+        (void)VALGRIND_MAKE_MEM_DEFINED(p, n);
+    return p;
+}
+#endif
 
 static char input[FUZZ_INPUT_MAX + 1];
 static size_t input_size;
